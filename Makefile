@@ -1,0 +1,50 @@
+# Each target is one command. Those of the project run inside .venv, which `setup` creates and keeps up to date.
+
+PYTHON ?= python3
+PINNED = --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format lint types imports coverage bench requirements clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## create .venv and install what requirements-dev.txt pins
+	@$(PYTHON) scripts/dev.py setup
+
+run: ## run PostgreSQL, Valkey, the API and the e-mail worker (PORT=3000)
+	@$(PYTHON) scripts/dev.py run
+
+test: ## run the tests, all in parallel or those in ARGUMENTS="tests/… -k …"
+	@$(PYTHON) scripts/dev.py test $(ARGUMENTS)
+
+check: lint types imports test ## run all that decides whether a change is good
+
+format: setup ## format the code and fix what can be fixed
+	@.venv/bin/ruff check --fix-only --quiet
+	@.venv/bin/ruff format
+
+lint: setup ## look for faults and for code that is not formatted
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+
+types: setup ## check the types
+	@.venv/bin/mypy
+
+imports: setup ## check that imports point one way
+	@.venv/bin/lint-imports
+
+coverage: setup ## say which lines and branches the tests miss
+	@$(PYTHON) scripts/dev.py test -n logical --maxprocesses 4 --cov --cov-report term
+
+bench: setup ## measure the API (ARGUMENTS="--help" lists what can be asked)
+	@.venv/bin/python -m scripts.bench $(ARGUMENTS)
+
+requirements: ## compile setup.cfg into the two files of pinned packages (needs uv)
+	@uv pip compile setup.cfg $(PINNED) -o requirements.txt
+	@uv pip compile setup.cfg --extra dev $(PINNED) -o requirements-dev.txt
+
+clean: ## remove what tools have made, but not the data in .local
+	@rm -rf .venv build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache *.egg-info
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

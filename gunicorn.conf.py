@@ -1,0 +1,47 @@
+"""How gunicorn serves the API; the reasons stand beside the values."""
+
+import os
+from pathlib import Path
+
+import gunicorn.http.wsgi
+
+from scheduling.settings import read_settings
+
+# Read here too, so that a bad value stops the master with one line and no worker is started again and again.
+settings = read_settings()
+
+bind = f"0.0.0.0:{settings.port}"
+
+# Threads wait for PostgreSQL together, and a slow client holds up one of them instead of a process.
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+threads = settings.threads
+if workers < 1:
+    raise SystemExit("Bad setting. WEB_CONCURRENCY: must be at least 1.")
+
+# The application is loaded once and shared by the workers; it opens its connections after the fork.
+preload_app = True
+
+# The router gives a request 30 s. A deployment waits a little less, so that no request is cut by a kill.
+timeout = 30
+graceful_timeout = 25
+# The router keeps a connection for 90 s. Who closes first may cut a request that is on its way: not we.
+keepalive = 95
+
+# A worker that writes its heartbeat to a busy disk looks dead.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  holds no data
+
+# It would be a socket in the home folder, through which the server can be controlled.
+control_socket_disable = True
+
+# The application logs each request once, with its id.
+accesslog = None
+errorlog = "-"
+
+# More than any client of ours sends; what is larger is refused before the application sees it.
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
+
+# gunicorn names itself in each answer and has no setting for that.
+gunicorn.http.wsgi.SERVER = "scheduling"

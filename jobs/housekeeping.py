@@ -1,0 +1,38 @@
+"""Keep the tables of delivery small: report outcomes, and forget what nobody will ask for, a few rows at a time."""
+
+import time
+from dataclasses import dataclass, field
+
+from jobs.deliver import Delivery
+from sql.queries import emails, idempotency, tokens
+
+_EVERY_SECONDS = 60.0
+_BATCH = 1000
+
+
+@dataclass
+class Housekeeping:
+    """What a worker does beside its mails."""
+
+    delivery: Delivery
+    _next: float = field(default_factory=time.monotonic, init=False)
+
+    def report_outcomes(self) -> None:
+        """Add what this process has seen to the totals."""
+        if not self.delivery.outcomes:
+            return
+        seen = dict(self.delivery.outcomes)
+        with self.delivery.database.statement() as tx:
+            emails.add_outcomes(tx, outcomes=list(seen), counts=list(seen.values()))
+        self.delivery.outcomes.subtract(seen)
+        for outcome in [outcome for outcome, count in self.delivery.outcomes.items() if not count]:
+            del self.delivery.outcomes[outcome]
+
+    def prune(self) -> None:
+        """Once a minute, delete a batch of what has outlived its use."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _EVERY_SECONDS
+        for delete in (emails.delete_sent_emails, idempotency.delete_old_answers, tokens.delete_expired_tokens):
+            with self.delivery.database.statement() as tx:
+                delete(tx, limit=_BATCH)

@@ -1,0 +1,1 @@
+"""One module a provider of e-mail, each behind the same small protocol."""

@@ -1,0 +1,21 @@
+"""Bound the whole of an attempt by one clock."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+def within(seconds: float, attempt: Callable[[], Result]) -> Result:
+    """Return what an attempt returns, or raise TimeoutError once it has taken that many seconds.
+
+    The time-outs of a socket start afresh with each packet and do not cover the look-up of a name; this does.
+    An attempt given up is left to end by its own time-outs, so it must look at the clock before it sends.
+    """
+    # A thread for each attempt: one kept from before the worker forked would not exist after it.
+    executor = ThreadPoolExecutor(max_workers=1)
+    try:
+        return executor.submit(attempt).result(seconds)
+    finally:
+        executor.shutdown(wait=False)

@@ -1,0 +1,46 @@
+"""Build the bytes of a mail, the same ones on every attempt."""
+
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import parseaddr
+from hashlib import sha256
+
+from jobs.lines import one_line
+from jobs.providers.provider import Message
+
+
+def address(mailbox: str) -> str:
+    """Return the bare address of a mailbox that may bear a name."""
+    return parseaddr(one_line(mailbox))[1]
+
+
+def needs_unicode(message: Message) -> bool:
+    """Say whether an address goes beyond ASCII, which a server must support (RFC 6531)."""
+    return not (address(message.sender) + address(message.to)).isascii()
+
+
+def message_id(message: Message) -> str:
+    """Return the Message-ID that follows from the idempotency key."""
+    domain = address(message.sender).rpartition("@")[2]
+    return f"<{_digest(message.idempotency_key)}@{domain}>"
+
+
+def encode(message: Message) -> bytes:
+    """Return a mail as RFC 5322 bytes with a text and an HTML part."""
+    policy = SMTPUTF8 if needs_unicode(message) else SMTP
+    mail = EmailMessage(policy=policy)
+    mail["From"] = one_line(message.sender)
+    mail["To"] = one_line(message.to)
+    mail["Subject"] = one_line(message.subject)
+    mail["Date"] = message.created_at
+    mail["Message-ID"] = message_id(message)
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps vacation notices away
+    mail.set_content(message.text, cte="quoted-printable")
+    mail.add_alternative(message.html, subtype="html", cte="quoted-printable")
+    # Derived from the content too: nobody can write a boundary into a title that depends on that title.
+    mail.set_boundary(_digest(message.idempotency_key, message.text, message.html))
+    return mail.as_bytes()
+
+
+def _digest(*parts: str) -> str:
+    return sha256("\0".join(parts).encode()).hexdigest()[:32]

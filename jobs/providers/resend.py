@@ -1,0 +1,30 @@
+"""Send through Resend (https://resend.com/docs/api-reference/emails/send-email)."""
+
+import orjson
+
+from jobs.providers.http import Api, Patience, identifier
+from jobs.providers.provider import Message
+
+BASE_URL = "https://api.resend.com"
+
+
+class Resend:
+    """Send mails with a key; Resend drops what repeats an idempotency key within 24 hours."""
+
+    def __init__(self, key: str, base_url: str = "", patience: Patience | None = None) -> None:
+        self.api = Api(f"{(base_url or BASE_URL).rstrip('/')}/emails", key, patience)
+
+    def send(self, message: Message) -> str:
+        """Offer a mail once and return Resend's id of it.
+
+        Raises DeliveryError.
+        """
+        body = {
+            "from": message.sender,
+            "to": [message.to],
+            "subject": message.subject,
+            "text": message.text,
+            "html": message.html,
+        }
+        answer = self.api.post(orjson.dumps(body), message.idempotency_key)
+        return identifier(answer.body.get("id"))

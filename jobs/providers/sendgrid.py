@@ -1,0 +1,40 @@
+"""Send through SendGrid (https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send)."""
+
+from email.utils import parseaddr
+
+import orjson
+
+from jobs.providers.http import Api, Patience, identifier
+from jobs.providers.provider import Message
+
+BASE_URL = "https://api.sendgrid.com"
+
+
+class SendGrid:
+    """Send mails with a key.
+
+    SendGrid does not deduplicate: the idempotency key travels as a custom argument, so that a repetition
+    can be told in its event log, and as a header for proxies that do.
+    """
+
+    def __init__(self, key: str, base_url: str = "", patience: Patience | None = None) -> None:
+        self.api = Api(f"{(base_url or BASE_URL).rstrip('/')}/v3/mail/send", key, patience)
+
+    def send(self, message: Message) -> str:
+        """Offer a mail once and return SendGrid's id of it.
+
+        Raises DeliveryError.
+        """
+        name, address = parseaddr(message.sender)
+        body = {
+            "personalizations": [{"to": [{"email": message.to}]}],
+            "from": {"email": address, "name": name} if name else {"email": address},
+            "subject": message.subject,
+            "content": [
+                {"type": "text/plain", "value": message.text},
+                {"type": "text/html", "value": message.html},
+            ],
+            "custom_args": {"idempotency_key": message.idempotency_key},
+        }
+        answer = self.api.post(orjson.dumps(body), message.idempotency_key)
+        return identifier(answer.headers.get("X-Message-Id"))

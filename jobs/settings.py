@@ -1,0 +1,160 @@
+"""The settings of delivery, and how settings are read: from the environment, all faults at once, in one line."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+from environs import Env, EnvValidationError
+from marshmallow import ValidationError
+from marshmallow.validate import OneOf, Range
+
+ROOT = Path(__file__).resolve().parent.parent
+
+Provider = Literal["mock", "smtp", "sendgrid", "resend"]
+PROVIDERS = get_args(Provider)
+PLAIN_REDIS, TLS_REDIS = "redis://", "rediss://"
+
+
+@dataclass(frozen=True, slots=True)
+class EmailSettings:
+    """Which provider sends, as whom, how often. Secrets do not show in a representation."""
+
+    provider: Provider
+    sender: str
+    rate_limit: int
+    retry_attempts: int
+    api_key: str = field(default="", repr=False)
+    api_base_url: str = ""
+    smtp_host: str = ""
+    smtp_port: int = 587
+    smtp_user: str = ""
+    smtp_password: str = field(default="", repr=False)
+    smtp_secure: bool = False
+    mock_folder: str = ""
+    mock_delay: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySettings:
+    """What both sides of the outbox need: where PostgreSQL and Redis are, and how mail is sent."""
+
+    app_env: str
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    redis_ca_cert: str
+    email: EmailSettings
+
+    @property
+    def in_production(self) -> bool:
+        """Tell whether APP_ENV says production."""
+        return self.app_env == "production"
+
+
+@contextmanager
+def environment() -> Iterator[Env]:
+    """Offer a reader of the environment; a bad value ends the process with one line that names the setting.
+
+    In development the file `.env` is read as well; what the environment has already wins.
+    """
+    env = Env(eager=False)
+    if _app_env() != "production" and (ROOT / ".env").is_file():
+        env.read_env(ROOT / ".env", recurse=False)
+    yield env
+    try:
+        env.seal()
+    except EnvValidationError as error:
+        messages = cast("dict[str, list[str]]", error.error_messages)
+        faults = "; ".join(f"{name}: {' '.join(says)}" for name, says in messages.items())
+        raise SystemExit(f"Bad setting. {faults}") from None
+
+
+def read_delivery_settings() -> DeliverySettings:
+    """Read what the worker needs; raise SystemExit with one line that names what is wrong."""
+    with environment() as env:
+        return delivery_settings(env)
+
+
+def read_database_url() -> str:
+    """Read the one setting that migrations need."""
+    with environment() as env:
+        return _database_url(env)
+
+
+def delivery_settings(env: Env) -> DeliverySettings:
+    """Read the settings of delivery; faults are kept by the reader."""
+    return DeliverySettings(
+        app_env=app_env(env),
+        database_url=_database_url(env),
+        redis_url=env.str("REDIS_URL", "redis://localhost:6379/0", validate=_is_redis_url),
+        redis_ca_cert=env.str("REDIS_CA_CERT", ""),
+        email=_email_settings(env),
+    )
+
+
+def app_env(env: Env) -> str:
+    """Read APP_ENV, or what NODE_ENV says when it is unset."""
+    if "APP_ENV" not in os.environ:
+        return _app_env()
+    return str(env.str("APP_ENV", validate=OneOf(["development", "production"], error=_one_of)))
+
+
+def _email_settings(env: Env) -> EmailSettings:
+    provider = env.str("EMAIL_PROVIDER", "mock", validate=OneOf(PROVIDERS, error=_one_of))
+    base_url = env.str("EMAIL_API_BASE_URL", "", validate=_is_http_url)
+    # A proxy or a fake behind EMAIL_API_BASE_URL may need no key; the provider itself always does.
+    needs_key = provider in ("sendgrid", "resend") and not base_url
+    secure = env.bool("SMTP_SECURE", False)
+    return EmailSettings(
+        provider=cast("Provider", provider),
+        sender=env.str("EMAIL_FROM", "noreply@example.com", validate=_is_present),
+        rate_limit=env.int("EMAIL_RATE_LIMIT", 30, validate=Range(1, 1_000_000)),
+        retry_attempts=env.int("EMAIL_RETRY_ATTEMPTS", 3, validate=Range(1, 100)),
+        api_key=_text(env, "EMAIL_API_KEY", required=needs_key),
+        api_base_url=(base_url or "").rstrip("/"),
+        smtp_host=_text(env, "SMTP_HOST", required=provider == "smtp"),
+        smtp_port=env.int("SMTP_PORT", 465 if secure else 587, validate=Range(1, 65535)),
+        smtp_user=env.str("SMTP_USER", ""),
+        smtp_password=env.str("SMTP_PASS", ""),
+        smtp_secure=secure,
+        mock_folder=env.str("EMAIL_MOCK_FOLDER", ""),
+        mock_delay=env.float("EMAIL_MOCK_DELAY", 1.0, validate=Range(0, 10)),
+    )
+
+
+def _text(env: Env, name: str, *, required: bool) -> str:
+    return str(env.str(name, validate=_is_present) if required else env.str(name, ""))
+
+
+def _app_env() -> str:
+    default = "production" if os.environ.get("NODE_ENV") == "production" else "development"
+    return os.environ.get("APP_ENV", default)
+
+
+_one_of = "must be one of {choices}"
+
+
+def _is_present(value: str) -> None:
+    if not value.strip():
+        raise ValidationError("is missing")
+
+
+def _is_http_url(value: str) -> None:
+    if value and not value.startswith(("http://", "https://")):
+        raise ValidationError("must begin with http:// or https://")
+
+
+def _is_redis_url(value: str) -> None:
+    if not value.startswith((PLAIN_REDIS, TLS_REDIS, "unix://")):
+        raise ValidationError("must begin with redis:// or rediss://")
+
+
+def _is_postgres_url(value: str) -> None:
+    if not value.startswith(("postgres://", "postgresql://")):
+        raise ValidationError("must begin with postgres:// or postgresql://")
+
+
+def _database_url(env: Env) -> str:
+    return str(env.str("DATABASE_URL", validate=_is_postgres_url))

@@ -1,0 +1,79 @@
+"""The sweep finds rows that nobody rang for, or whose worker died, and rings again; without Redis it delivers itself.
+
+It runs as a thread of every worker. Any number may run at once: a row is rung for by one of them.
+"""
+
+import threading
+from dataclasses import dataclass, field
+
+import psycopg2
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.scheduler import RQScheduler
+
+from jobs.connection import QUEUE
+from jobs.deliver import Delivery
+from jobs.doorbell import ring
+from jobs.housekeeping import Housekeeping
+from sql.pool import PoolExhausted
+from sql.queries import emails
+
+log = structlog.get_logger(__name__)
+
+_INTERVAL_SECONDS = 1.0
+_BATCH = 200
+
+
+@dataclass
+class Sweep:
+    """One look at the outbox every second."""
+
+    delivery: Delivery
+    redis: Redis
+    housekeeping: Housekeeping
+    _stop: threading.Event = field(default_factory=threading.Event, init=False)
+    _thread: threading.Thread | None = field(default=None, init=False)
+
+    def start(self) -> None:
+        """Look every second from now on, in a thread."""
+        self._thread = threading.Thread(target=self._look_on, name="sweep", daemon=True)
+        self._thread.start()
+
+    def stop(self, *, within: float) -> None:
+        """Finish the mail in hand, if there is one, and stop; wait at most `within` seconds."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(within)
+
+    def look(self) -> None:
+        """Ring for what waits unheard; deliver it here when Redis cannot be told."""
+        try:
+            self._move_retries()
+            self._ring()
+        except RedisError:
+            while not self._stop.is_set() and self.delivery.deliver_due(limit=1):
+                pass
+
+    def _look_on(self) -> None:
+        while not self._stop.wait(_INTERVAL_SECONDS):
+            try:
+                self.look()
+                self.housekeeping.report_outcomes()
+                self.housekeeping.prune()
+            except (psycopg2.Error, PoolExhausted) as error:
+                log.warning("sweep_waits_for_postgresql", reason=type(error).__name__)
+
+    def _move_retries(self) -> None:
+        """Do the work of RQ's scheduler, which would be a process of its own that outlives a killed worker."""
+        scheduler = RQScheduler([Queue(QUEUE, connection=self.redis)], connection=self.redis, serializer="json")
+        scheduler.prepare_registries([QUEUE])
+        scheduler.enqueue_scheduled_jobs()  # type: ignore[no-untyped-call]
+
+    def _ring(self) -> None:
+        with self.delivery.database.statement() as tx:
+            rows = emails.ring_for_emails(tx, limit=_BATCH)
+        if rows:
+            ring(self.redis, [row["id"] for row in rows])
+            log.info("sweep_rang", emails=len(rows))

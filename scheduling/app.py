@@ -1,0 +1,71 @@
+"""Put the application together."""
+
+from flask import Flask
+from flask_cors import CORS
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from jobs.logs import configure_logging
+from jobs.outbox import open_outbox
+from scheduling.context import Services, attach_services
+from scheduling.errors import register_error_handlers
+from scheduling.headers import register_headers
+from scheduling.json_body import MAX_BODY_BYTES
+from scheduling.json_provider import OrjsonProvider
+from scheduling.observation import register_observation
+from scheduling.openapi import make_api
+from scheduling.passwords import make_passwords
+from scheduling.requests import Api, IdConverter, register_request_guard
+from scheduling.routes import analytics, auth, bookings, docs, health, metrics, notifications, organizations, users
+from scheduling.settings import Settings, read_settings
+from scheduling.tokens import configure_tokens
+from sql.database import Database
+from sql.pool import Session
+
+PREFIX = "/api/v1"
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the application; without settings it reads them from the environment."""
+    settings = settings or read_settings()
+    configure_logging(in_production=settings.in_production)
+    app = Api("scheduling", static_folder=None)
+    app.url_map.converters["id"] = IdConverter
+    app.url_map.strict_slashes = False
+    app.json = OrjsonProvider(app)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies)  # type: ignore[method-assign]
+    configure_tokens(app, settings)
+    attach_services(app, _services(settings))
+    register_observation(app, in_production=settings.in_production)
+    register_request_guard(app)
+    register_headers(app)
+    _allow_origins(app, settings.cors_origins)
+    api = make_api(app)
+    for area in (auth, users, bookings, organizations, notifications, analytics):
+        api.register_blueprint(area.blueprint, url_prefix=PREFIX + area.blueprint.url_prefix)
+    app.register_blueprint(health.blueprint)
+    app.register_blueprint(metrics.blueprint)
+    app.register_blueprint(docs.blueprint)
+    # Last, because flask-smorest brings handlers of its own.
+    register_error_handlers(app)
+    return app
+
+
+def _services(settings: Settings) -> Services:
+    return Services(
+        settings=settings,
+        database=Database(settings.delivery.database_url, size=settings.threads, session=Session("web")),
+        outbox=open_outbox(settings.delivery),
+        passwords=make_passwords(settings.bcrypt_rounds, at_once=1),
+    )
+
+
+def _allow_origins(app: Flask, origins: list[str]) -> None:
+    CORS(
+        app,
+        origins=origins,
+        allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-ID"],
+        expose_headers=["ETag", "Link", "Retry-After", "X-Request-ID", "Idempotency-Replayed"],
+        methods=["GET", "POST", "PATCH", "DELETE", "OPTIONS"],
+        max_age=600,
+    )

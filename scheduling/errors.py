@@ -1,0 +1,161 @@
+"""One error shape for every refusal (RFC 9457), made in one function."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+import psycopg2
+import structlog
+from flask import Flask, Response, g, request
+from psycopg2 import errors as postgres
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+
+from sql.pool import PoolExhausted
+
+log = structlog.get_logger(__name__)
+
+_RETRY_AFTER_SECONDS = "2"
+
+# The name of a constraint is the name of a rule of the contract.
+CONSTRAINTS: dict[str, tuple[int, str, str]] = {
+    "users_email_key": (400, "email_taken", "This e-mail address is already registered"),
+    "bookings_user_id_interval_excl": (409, "booking_conflict", "This time is already taken"),
+    "bookings_interval_check": (400, "validation_error", "The end must be after the start"),
+    "bookings_duration_check": (400, "validation_error", "A booking lasts at most 366 days"),
+    "bookings_user_id_fkey": (401, "token_invalid", "The user of this token is gone; sign in again"),
+    "organizations_owner_id_fkey": (401, "token_invalid", "The user of this token is gone; sign in again"),
+    "organization_members_organization_id_fkey": (404, "not_found", "Organization not found"),
+    "organization_members_user_id_fkey": (404, "not_found", "User not found"),
+    "notifications_user_id_fkey": (404, "not_found", "User not found"),
+    "revoked_tokens_user_id_fkey": (401, "token_invalid", "The user of this token is gone; sign in again"),
+}
+
+_CODES = {
+    400: "validation_error",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    412: "precondition_failed",
+    413: "payload_too_large",
+    415: "unsupported_media_type",
+    429: "rate_limited",
+    503: "service_unavailable",
+}
+
+_DETAILS = {
+    400: "The request is not valid HTTP",
+    405: "This route does not support this method",
+    413: "The body is larger than 64 KiB",
+}
+
+
+class ApiError(Exception):
+    """A refusal: status, machine code and a sentence that says what to do."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        """Take the members of the problem document beyond the standard ones by name."""
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.members = members | ({"errors": list(errors)} if errors else {})
+
+
+def not_found(what: str) -> ApiError:
+    """Return the answer for what is not there or not the caller's; both look the same."""
+    return ApiError(404, "not_found", f"{what} not found")
+
+
+def invalid(pointer: str, detail: str) -> ApiError:
+    """Return the answer for one invalid field."""
+    return ApiError(400, "validation_error", detail, errors=[{"pointer": pointer, "detail": detail}])
+
+
+def unavailable() -> ApiError:
+    """Return the answer while PostgreSQL is away."""
+    return ApiError(
+        503,
+        "service_unavailable",
+        "The service is briefly unavailable; try again",
+        headers={"Retry-After": _RETRY_AFTER_SECONDS},
+    )
+
+
+def problem(error: ApiError) -> Response:
+    """Turn a refusal into its answer."""
+    document = {
+        "type": "about:blank",
+        "title": HTTPStatus(error.status).phrase,
+        "status": error.status,
+        "detail": error.detail,
+        "error": error.detail,
+        "code": error.code,
+        "request_id": g.get("request_id"),
+        **error.members,
+    }
+    response = Response(orjson.dumps(document), error.status, error.headers)
+    response.content_type = "application/problem+json"
+    return response
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Answer every exception in the one shape."""
+    app.register_error_handler(ApiError, problem)
+    app.register_error_handler(HTTPException, _answer_http_error)
+    app.register_error_handler(psycopg2.Error, _answer_database_error)
+    app.register_error_handler(PoolExhausted, lambda _error: problem(unavailable()))
+    app.register_error_handler(Exception, _answer_unexpected_error)
+
+
+def _answer_http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    if isinstance(error, NotFound):
+        return problem(ApiError(404, "not_found", "Route not found", path=request.path, method=request.method))
+    detail = _DETAILS.get(status, HTTPStatus(status).phrase)
+    headers = {}
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return problem(ApiError(status, _CODES.get(status, "error"), detail, headers=headers))
+
+
+def _answer_database_error(error: psycopg2.Error) -> Response:
+    name = error.diag.constraint_name if error.diag else None
+    if isinstance(error, psycopg2.IntegrityError) and name in CONSTRAINTS:
+        status, code, detail = CONSTRAINTS[name]
+        return problem(ApiError(status, code, detail))
+    if isinstance(error, psycopg2.DataError):
+        log.warning("database_refused_value", sqlstate=error.pgcode)
+        return problem(ApiError(400, "validation_error", "A value is outside of what can be stored"))
+    if _is_passing(error):
+        log.warning("database_unavailable", sqlstate=error.pgcode, error=type(error).__name__)
+        return problem(unavailable())
+    return _answer_unexpected_error(error)
+
+
+def _is_passing(error: psycopg2.Error) -> bool:
+    """Tell a state of the server that passes from a fault of ours."""
+    return isinstance(
+        error,
+        psycopg2.OperationalError  # away, restarting, out of connections or memory, deadlock, timed out
+        | psycopg2.InterfaceError
+        | postgres.ReadOnlySqlTransaction
+        | postgres.UndefinedTable  # not migrated yet
+        | postgres.UndefinedColumn,
+    )
+
+
+def _answer_unexpected_error(error: Exception) -> Response:
+    log.error("unexpected_error", exc_info=error)
+    return problem(ApiError(500, "internal_error", "Something went wrong on our side; the request id helps us find it"))

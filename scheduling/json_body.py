@@ -1,0 +1,106 @@
+"""The one guard before parsing: what it lets through is JSON that every later station can handle."""
+
+import json
+import re
+from typing import Any, NoReturn
+
+from flask import Request
+
+from scheduling.errors import ApiError
+
+MAX_BODY_BYTES = 64 * 1024
+_MAX_DEPTH = 20
+_MAX_INTEGER_DIGITS = 19
+# Possessive, and content with a string that never ends: no input makes it look at a byte twice.
+_TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+
+
+def read_json(request: Request) -> Any:
+    """Return the body of a request as JSON, or None when there is none.
+
+    Raises ApiError: 415 when the body is something else, 400 when it is malformed, nested deeper than 20, has
+    duplicate keys, numbers beyond 64 bits or text that PostgreSQL cannot hold.
+    """
+    body = request.get_data(cache=True)
+    if not body and not request.mimetype:
+        return None
+    if not _is_json(request):
+        raise ApiError(415, "unsupported_media_type", "Send the body as application/json in UTF-8")
+    if not body:
+        return None
+    return parse_json(body)
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse a JSON text (RFC 8259) strictly; raise ApiError 400 for what is malformed or out of bounds."""
+    if _depth_exceeded(body):
+        raise _malformed(f"The body is nested deeper than {_MAX_DEPTH}")
+    try:
+        value = _DECODER.decode(body.decode("utf-8"))
+    except ApiError:
+        raise
+    except (ValueError, RecursionError):
+        raise _malformed("The body is not valid JSON in UTF-8") from None
+    if b"\\u" in body:
+        _refuse_unstorable_text(value)
+    return value
+
+
+def _is_json(request: Request) -> bool:
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    return request.is_json and charset in ("utf-8", "utf8")
+
+
+def _depth_exceeded(body: bytes) -> bool:
+    if body.count(b"[") + body.count(b"{") <= _MAX_DEPTH:
+        return False
+    depth = 0
+    for token in _TOKENS.findall(body):
+        if token in b"[{":
+            depth += 1
+            if depth > _MAX_DEPTH:
+                return True
+        elif token in b"]}":
+            depth -= 1
+    return False
+
+
+def _refuse_unstorable_text(value: Any) -> None:
+    """Refuse lone surrogates, which are no Unicode, and NUL, which PostgreSQL has no place for."""
+    text = json.dumps(value, ensure_ascii=False)
+    if any(0xD800 <= ord(character) <= 0xDFFF for character in text) or "\\u0000" in text:
+        raise ApiError(400, "validation_error", "Text must not contain NUL or lone surrogates")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _malformed("An object has the same key twice")
+    return members
+
+
+def _integer(digits: str) -> int:
+    if len(digits.lstrip("-")) > _MAX_INTEGER_DIGITS:
+        raise _malformed(f"A number has more than {_MAX_INTEGER_DIGITS} digits")
+    number = int(digits)
+    if not -(2**63) <= number < 2**63:
+        raise _malformed("A number does not fit 64 bits")
+    return number
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise _malformed("A number is too large")
+    return number
+
+
+def _constant(name: str) -> NoReturn:
+    raise _malformed(f"{name} is not JSON")
+
+
+def _malformed(detail: str) -> ApiError:
+    return ApiError(400, "malformed_json", detail)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_integer, parse_float=_float, parse_constant=_constant)

@@ -1,0 +1,51 @@
+"""Every request has an id and leaves one line in the log."""
+
+import re
+import time
+from uuid import uuid4
+
+import structlog
+from flask import Flask, Response, g, request
+
+log = structlog.get_logger("scheduling.request")
+
+_WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
+
+
+def register_observation(app: Flask, *, in_production: bool) -> None:
+    """Name each request before it is handled, and report it afterwards."""
+    app.before_request(_begin)
+    app.after_request(_report_as_object if in_production else _report_as_sentence)
+
+
+def _begin() -> None:
+    g.started = time.perf_counter()
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if _WELL_FORMED.fullmatch(given) else uuid4().hex
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _report_as_sentence(response: Response) -> Response:
+    log.info("%s %s %s %.0fms", request.method, _path(), response.status_code, _milliseconds())
+    return response
+
+
+def _report_as_object(response: Response) -> Response:
+    log.info(
+        "request",
+        method=request.method,
+        path=_path(),
+        status=response.status_code,
+        duration_ms=round(_milliseconds(), 1),
+    )
+    return response
+
+
+def _milliseconds() -> float:
+    return (time.perf_counter() - g.started) * 1000
+
+
+def _path() -> str:
+    """Return the path without its query, on one line."""
+    return request.path.encode("unicode_escape").decode()

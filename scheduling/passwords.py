@@ -1,0 +1,66 @@
+"""Passwords: bcrypt, with a hash before it where bcrypt would not read every byte."""
+
+import base64
+import hashlib
+import threading
+import unicodedata
+from dataclasses import dataclass, field
+
+import bcrypt
+
+MAX_CHARACTERS = 1024
+
+_BCRYPT_BYTES = 72
+_PLAIN, _PREHASHED = "bcrypt", "sha256+bcrypt"
+
+
+@dataclass(frozen=True, slots=True)
+class HashedPassword:
+    """What the row of a user remembers of a password."""
+
+    text: str
+    scheme: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passwords:
+    """Hashes and compares; at most `at_once` at a time, so that other routes keep a processor."""
+
+    rounds: int
+    at_once: threading.BoundedSemaphore
+    nobody: HashedPassword = field(repr=False)
+
+    def hash(self, password: str) -> HashedPassword:
+        """Return what to remember of a password."""
+        text = normalise(password).encode()
+        scheme = _PLAIN if len(text) <= _BCRYPT_BYTES else _PREHASHED
+        with self.at_once:
+            hashed = bcrypt.hashpw(_input(text, scheme), bcrypt.gensalt(self.rounds))
+        return HashedPassword(hashed.decode(), scheme)
+
+    def verify(self, password: str, known: HashedPassword | None) -> bool:
+        """Tell whether a password is the known one; for nobody's password it takes as long to say no."""
+        text = normalise(password).encode()
+        hashed = known or self.nobody
+        if hashed.scheme == _PLAIN and len(text) > _BCRYPT_BYTES:
+            # bcrypt refuses what it cannot read; the password is wrong, and saying so takes as long.
+            text, known = text[:_BCRYPT_BYTES], None
+        with self.at_once:
+            matches = bcrypt.checkpw(_input(text, hashed.scheme), hashed.text.encode())
+        return matches and known is not None
+
+
+def make_passwords(rounds: int, *, at_once: int) -> Passwords:
+    """Return a hasher with bcrypt's cost `rounds`."""
+    nobody = bcrypt.hashpw(b"nobody", bcrypt.gensalt(rounds)).decode()
+    return Passwords(rounds, threading.BoundedSemaphore(at_once), HashedPassword(nobody, _PLAIN))
+
+
+def normalise(password: str) -> str:
+    """Return the one spelling of a password that keyboards write differently (Unicode NFC)."""
+    return unicodedata.normalize("NFC", password)
+
+
+def _input(text: bytes, scheme: str) -> bytes:
+    """Return what bcrypt is given: base64, because it stops reading at a NUL byte."""
+    return text if scheme == _PLAIN else base64.b64encode(hashlib.sha256(text).digest())

@@ -1,0 +1,50 @@
+"""What happens to a request before its route: bounds, ids, one more try where nothing was done."""
+
+import re
+
+from flask import Flask, g, request
+from flask.typing import ResponseReturnValue
+from psycopg2 import errors as postgres
+from werkzeug.routing import BaseConverter
+
+from scheduling.errors import ApiError
+from sql.database import ConnectionLost
+
+_LARGEST_ID = 2**63 - 1
+# In these cases PostgreSQL has undone everything, or nothing was ever sent.
+_NOTHING_WAS_DONE = (ConnectionLost, postgres.DeadlockDetected, postgres.SerializationFailure)
+
+
+class IdConverter(BaseConverter):
+    """An id in a path. What cannot be one is 0, which no row has: it is not there, like any unknown id."""
+
+    regex = "[^/]+"
+
+    def to_python(self, value: str) -> int:
+        """Return the id, or 0."""
+        return int(value) if re.fullmatch(r"[0-9]{1,19}", value) and int(value) <= _LARGEST_ID else 0
+
+
+class Api(Flask):
+    """Flask, with one more try for a request that a passing state of PostgreSQL has undone."""
+
+    def dispatch_request(self) -> ResponseReturnValue:
+        """Call the route."""
+        try:
+            return super().dispatch_request()
+        except _NOTHING_WAS_DONE:
+            return super().dispatch_request()
+
+
+def register_request_guard(app: Flask) -> None:
+    """Bound what is read before anybody looks at it."""
+    app.before_request(_guard)
+
+
+def _guard() -> None:
+    g.token_at_stake = request.blueprint == "auth" or "Authorization" in request.headers
+    if request.content_length is None or request.content_length:
+        # Read now: a body that is too large is refused before anything else is looked at.
+        request.get_data(cache=True)
+    if b"%00" in request.query_string or b"\0" in request.query_string:
+        raise ApiError(400, "validation_error", "Text must not contain NUL")

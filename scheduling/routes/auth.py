@@ -1,0 +1,100 @@
+"""Register, sign in, sign out."""
+
+from typing import Any
+
+from flask import g
+
+from scheduling.access import authenticated, public
+from scheduling.blueprint import Blueprint
+from scheduling.context import current_user, outbox, services, statement
+from scheduling.errors import ApiError, invalid
+from scheduling.passwords import HashedPassword, normalise
+from scheduling.schemas.auth import LoginIn, RegisterIn, SignedInOut, VerifiedOut
+from scheduling.schemas.common import MessageOut
+from scheduling.tokens import issue_token
+from sql.queries import Row, tokens, users
+
+blueprint = Blueprint("auth", __name__, url_prefix="/auth", description="Register, sign in, sign out.")
+
+
+@blueprint.post("/register")
+@public
+@blueprint.arguments(RegisterIn)
+@blueprint.response(201, SignedInOut)
+def register(person: dict[str, Any]) -> dict[str, Any]:
+    """Create an account and sign in; a welcome follows by e-mail."""
+    check_length(person["password"], "/password")
+    hashed = services().passwords.hash(person["password"])
+    with statement() as tx:
+        user = users.insert_user(
+            tx,
+            name=person["name"],
+            email=person["email"],
+            password_hash=hashed.text,
+            password_scheme=hashed.scheme,
+            request_id=g.request_id,
+        )
+        outbox.announce(tx, user["email_id"])
+    return signed_in("User registered successfully", user)
+
+
+@blueprint.post("/login")
+@public
+@blueprint.arguments(LoginIn)
+@blueprint.response(200, SignedInOut)
+def login(credentials: dict[str, Any]) -> dict[str, Any]:
+    """Sign in with e-mail and password."""
+    with statement() as tx:
+        user = users.select_credentials(tx, email=credentials["email"])
+    known = user and HashedPassword(user["password_hash"], user["password_scheme"])
+    if not services().passwords.verify(credentials["password"], known):
+        raise ApiError(401, "invalid_credentials", "Invalid email or password", headers={"WWW-Authenticate": "Bearer"})
+    return signed_in("Login successful", user)
+
+
+@blueprint.post("/logout")
+@authenticated
+@blueprint.response(200, MessageOut)
+def logout() -> dict[str, Any]:
+    """Sign out. The client forgets the token; with LOGOUT_REVOKES it is dead as well."""
+    if services().settings.logout_revokes:
+        with statement() as tx:
+            tokens.revoke_token(
+                tx, token_id=g.token.token_id, user_id=current_user["id"], expires_at=g.token.expires_at
+            )
+    return {"message": "Logged out successfully"}
+
+
+@blueprint.post("/revoke")
+@authenticated
+@blueprint.response(200, MessageOut)
+def revoke() -> dict[str, Any]:
+    """Kill every token of the caller, this one included, in every process at once."""
+    with statement() as tx:
+        tokens.revoke_all_tokens(tx, user_id=current_user["id"])
+    return {"message": "All tokens revoked; sign in again"}
+
+
+@blueprint.get("/verify")
+@authenticated
+@blueprint.response(200, VerifiedOut)
+def verify() -> dict[str, Any]:
+    """Tell whether a token counts, and for whom."""
+    return {"valid": True, "user": _identity(current_user)}
+
+
+def signed_in(message: str, user: Row) -> dict[str, Any]:
+    """Return the answer that carries a new token."""
+    token = issue_token(user, issued_at=user["issued_at"], life_days=services().settings.jwt_expires_days)
+    return {"message": message, "token": token, "user": _identity(user)}
+
+
+def check_length(password: str, pointer: str) -> None:
+    """Require PASSWORD_MIN_LENGTH characters; raise ApiError 400."""
+    shortest = services().settings.password_min_length
+    if len(normalise(password)) < shortest:
+        raise invalid(pointer, f"Password must be at least {shortest} characters")
+
+
+def _identity(user: Row) -> dict[str, Any]:
+    return {name: user[name] for name in ("id", "name", "email", "role")}

@@ -1,0 +1,191 @@
+"""Book times, look at them, move them, cancel them, restore them."""
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from flask import Response, g
+
+from scheduling.access import authenticated
+from scheduling.blueprint import Blueprint
+from scheduling.context import current_user, now, outbox, reading, statement
+from scheduling.errors import CONSTRAINTS, ApiError, invalid, not_found
+from scheduling.etags import expected_versions, matches_none, not_modified, tagged
+from scheduling.idempotency import idempotent
+from scheduling.pages import page
+from scheduling.schemas.bookings import (
+    BookingCancelledOut,
+    BookingChangeIn,
+    BookingIn,
+    BookingOut,
+    BookingsQuery,
+    BookingWrittenOut,
+    DeliveryOut,
+)
+from sql.queries import Row, bookings, emails
+
+blueprint = Blueprint("bookings", __name__, url_prefix="/bookings", description="One's own diary.")
+
+_REFUSALS = {
+    "booking_cancelled": (409, "This booking is cancelled; restore it first"),
+    "booking_not_cancelled": (409, "This booking is not cancelled"),
+    "booking_conflict": (409, "This time is already taken"),
+    "precondition_failed": (412, "The booking has changed meanwhile; read it again"),
+}
+
+
+@blueprint.post("")
+@authenticated
+@idempotent
+@blueprint.arguments(BookingIn)
+@blueprint.response(201, BookingWrittenOut)
+def create_booking(slot: dict[str, Any]) -> tuple[Response, int]:
+    """Book a time; the confirmation follows by e-mail and notification."""
+    _refuse_past(slot["start_time"])
+    with statement() as tx:
+        booking = bookings.insert_booking(tx, user_id=current_user["id"], request_id=g.request_id, **slot)
+        if booking["id"] is not None:
+            outbox.announce(tx, booking["email_id"])
+    conflicts, _ = _split(booking)
+    if booking["id"] is None:
+        raise _conflict(conflicts)
+    return _answer("Booking created successfully", booking, conflicts=conflicts), 201
+
+
+@blueprint.get("")
+@authenticated
+@blueprint.arguments(BookingsQuery, location="query")
+@blueprint.response(200, BookingOut(many=True))
+def list_bookings(query: dict[str, Any]) -> Response:
+    """List the caller's bookings, latest first."""
+    with reading() as tx:
+        return page(
+            query,
+            partial(bookings.select_bookings, tx),
+            key=("start_time", "id"),
+            user_id=current_user["id"],
+            status=query["status"],
+            overlaps_from=query["overlaps_from"],
+            overlaps_to=query["overlaps_to"],
+        )
+
+
+@blueprint.get("/<id:booking_id>")
+@authenticated
+@blueprint.response(200, BookingOut)
+@blueprint.alt_response(304, description="The client has the latest version")
+def read_booking(booking_id: int) -> Response:
+    """Return one booking."""
+    with reading() as tx:
+        booking = bookings.select_booking(tx, booking_id=booking_id, user_id=current_user["id"])
+    if booking is None:
+        raise not_found("Booking")
+    return tagged(booking, booking) if matches_none(booking) else not_modified(booking)
+
+
+@blueprint.patch("/<id:booking_id>")
+@authenticated
+@blueprint.arguments(BookingChangeIn)
+@blueprint.response(200, BookingWrittenOut)
+def change_booking(changes: dict[str, Any], booking_id: int) -> Response:
+    """Rename or move a booking."""
+    if "start_time" in changes:
+        _refuse_past(changes["start_time"])
+    with statement() as tx:
+        booking = bookings.change_booking(
+            tx,
+            booking_id=booking_id,
+            user_id=current_user["id"],
+            versions=expected_versions(booking_id),
+            **{name: changes.get(name) for name in ("title", "start_time", "end_time")},
+        )
+    conflicts = _accept(booking)
+    return _answer("Booking updated successfully", booking, conflicts=conflicts)
+
+
+@blueprint.delete("/<id:booking_id>")
+@authenticated
+@blueprint.response(200, BookingCancelledOut)
+def cancel_booking(booking_id: int) -> Response:
+    """Cancel a booking; the row is kept, e-mail and notification follow."""
+    with statement() as tx:
+        booking = bookings.cancel_booking(
+            tx,
+            booking_id=booking_id,
+            user_id=current_user["id"],
+            versions=expected_versions(booking_id),
+            request_id=g.request_id,
+        )
+        if booking and booking["email_id"] is not None:
+            outbox.announce(tx, booking["email_id"])
+    _accept(booking)
+    return _answer("Booking cancelled successfully", booking)
+
+
+@blueprint.post("/<id:booking_id>/restore")
+@authenticated
+@idempotent
+@blueprint.response(200, BookingWrittenOut)
+def restore_booking(booking_id: int) -> Response:
+    """Confirm a cancelled booking again."""
+    with statement() as tx:
+        booking = bookings.restore_booking(
+            tx,
+            booking_id=booking_id,
+            user_id=current_user["id"],
+            versions=expected_versions(booking_id),
+            request_id=g.request_id,
+        )
+        if booking and booking["email_id"] is not None:
+            outbox.announce(tx, booking["email_id"])
+    conflicts = _accept(booking)
+    return _answer("Booking restored successfully", booking, conflicts=conflicts)
+
+
+@blueprint.get("/<id:booking_id>/deliveries")
+@authenticated
+@blueprint.response(200, DeliveryOut(many=True))
+def list_deliveries(booking_id: int) -> list[Row]:
+    """List the e-mails about a booking, oldest first: sent, waiting or given up, and why."""
+    with reading() as tx:
+        deliveries: list[Row] = emails.select_deliveries(tx, booking_id=booking_id, user_id=current_user["id"])
+        if not deliveries and not bookings.select_booking(tx, booking_id=booking_id, user_id=current_user["id"]):
+            raise not_found("Booking")
+    return deliveries
+
+
+def _refuse_past(start: datetime) -> None:
+    if start < now():
+        raise invalid("/start", "Cannot book a time in the past")
+
+
+def _split(booking: Row) -> tuple[list[int], str | None]:
+    """Take from a row what is about the write and not about the booking."""
+    booking.pop("email_id", None)
+    return booking.pop("conflicts", []), booking.pop("refusal", None)
+
+
+def _accept(booking: Row | None) -> list[int]:
+    """Return the conflicts of a write that was accepted; raise ApiError for one that was not."""
+    if booking is None:
+        raise not_found("Booking")
+    conflicts, refusal = _split(booking)
+    if refusal is None:
+        return conflicts
+    if refusal == "booking_conflict":
+        raise _conflict(conflicts)
+    if refusal == "booking_in_past":
+        raise ApiError(400, "validation_error", "This booking lies in the past")
+    if refusal in CONSTRAINTS:
+        raise invalid("/end", CONSTRAINTS[refusal][2])
+    status, detail = _REFUSALS[refusal]
+    raise ApiError(status, refusal, detail)
+
+
+def _conflict(conflicts: list[int]) -> ApiError:
+    status, detail = _REFUSALS["booking_conflict"]
+    return ApiError(status, "booking_conflict", detail, conflicts=conflicts)
+
+
+def _answer(message: str, booking: Row, **members: Any) -> Response:
+    return tagged(booking, {"message": message, "booking": booking, **members})

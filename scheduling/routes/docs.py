@@ -1,0 +1,41 @@
+"""The API reference: the OpenAPI document, and a page that shows it from our own host."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import flask_swagger_ui
+from flask import Blueprint, Response, abort, current_app, jsonify, send_from_directory
+
+from scheduling.access import public
+from scheduling.headers import allow_docs_page
+from scheduling.openapi import document
+
+blueprint = Blueprint("docs", __name__)
+
+_ASSETS = Path(str(files(flask_swagger_ui))) / "dist"
+_SHIPPED = frozenset({"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"})
+_WRITTEN = frozenset({"docs.js", "docs.css"})
+_OWN = Path(__file__).resolve().parent.parent / "static"
+
+
+@blueprint.get("/openapi.json")
+@public
+def read_document() -> Response:
+    """Return the OpenAPI 3.1 document."""
+    return jsonify(document(current_app))
+
+
+@blueprint.get("/docs")
+@public
+def read_docs() -> Response:
+    """Show the API reference."""
+    return allow_docs_page(send_from_directory(_OWN, "docs.html"))
+
+
+@blueprint.get("/docs/<name>")
+@public
+def read_asset(name: str) -> Response:
+    """Return an asset of the page; only those that it uses."""
+    if name not in _SHIPPED | _WRITTEN:
+        abort(404)
+    return allow_docs_page(send_from_directory(_OWN if name in _WRITTEN else _ASSETS, name, max_age=3600))

@@ -1,0 +1,72 @@
+"""Tell whether the process lives, and whether it can work."""
+
+import time
+from typing import Any
+
+import psycopg2
+from flask import Blueprint, Response, jsonify
+from redis.exceptions import RedisError
+
+from jobs.connection import connect_redis
+from scheduling.access import public
+from scheduling.context import now, reading, services
+from sql.migrator import latest_version
+from sql.pool import PoolExhausted
+from sql.queries import emails, health
+
+blueprint = Blueprint("health", __name__, url_prefix="/health")
+
+_STARTED = time.monotonic()
+_SCHEMA = latest_version()
+_REDIS_PATIENCE = 0.5
+
+
+@blueprint.get("")
+@public
+def read_health() -> Response:
+    """Tell that the process lives; touches neither PostgreSQL nor Redis."""
+    return jsonify(
+        {
+            "status": "OK",
+            "uptime": round(time.monotonic() - _STARTED, 3),
+            "timestamp": now(),
+            "environment": services().settings.delivery.app_env,
+        }
+    )
+
+
+@blueprint.get("/ready")
+@public
+def read_readiness() -> tuple[Response, int]:
+    """Tell whether requests can be served. Redis only saves waiting, so it is reported and not required."""
+    checks = {**_check_database(), "redis": _check_redis()}
+    ready = checks["database"] == "ok" and checks["schema"] == "ok"
+    answer: dict[str, Any] = {"status": "ready" if ready else "unavailable", "checks": checks}
+    if ready:
+        with reading() as tx:
+            answer["outbox"] = emails.select_outbox_state(tx)
+    return jsonify(answer), 200 if ready else 503
+
+
+def _check_database() -> dict[str, Any]:
+    try:
+        with reading() as tx:
+            version = health.select_schema_version(tx)
+    except psycopg2.ProgrammingError:
+        return {"database": "ok", "schema": "missing; run scripts/migrate.py"}
+    except (psycopg2.Error, PoolExhausted):
+        return {"database": "unavailable", "schema": "unknown"}
+    behind = version is None or version < _SCHEMA
+    return {"database": "ok", "schema": "behind; run scripts/migrate.py" if behind else "ok"}
+
+
+def _check_redis() -> str:
+    delivery = services().settings.delivery
+    redis = connect_redis(delivery.redis_url, delivery.redis_ca_cert, patience=_REDIS_PATIENCE)
+    try:
+        redis.ping()
+    except RedisError:
+        return "unavailable"
+    finally:
+        redis.close()
+    return "ok"

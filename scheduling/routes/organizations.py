@@ -1,0 +1,168 @@
+"""Found organizations, rename and delete them, and decide who belongs to them."""
+
+from functools import partial
+from typing import Any
+
+from flask import Response, g
+
+from scheduling.access import authenticated
+from scheduling.blueprint import Blueprint
+from scheduling.context import current_user, outbox, reading, statement
+from scheduling.errors import ApiError, not_found
+from scheduling.idempotency import idempotent
+from scheduling.pages import page
+from scheduling.schemas.common import LARGEST_LIMIT, MessageOut, PageQuery
+from scheduling.schemas.organizations import (
+    MemberAddedOut,
+    MemberIn,
+    MemberOut,
+    OrganizationIn,
+    OrganizationOut,
+    OrganizationsQuery,
+    OrganizationWithMembersOut,
+    OrganizationWrittenOut,
+)
+from sql.queries import organizations
+
+blueprint = Blueprint("organizations", __name__, url_prefix="/organizations", description="Teams and their members.")
+
+_MEMBER_COLUMNS = ("membership_id", "role", "joined_at", "user_id", "name", "email")
+
+
+@blueprint.post("")
+@authenticated
+@idempotent
+@blueprint.arguments(OrganizationIn)
+@blueprint.response(201, OrganizationWrittenOut)
+def create_organization(founding: dict[str, Any]) -> dict[str, Any]:
+    """Found an organization; its owner is its first admin."""
+    with statement() as tx:
+        organization = organizations.insert_organization(tx, user_id=current_user["id"], name=founding["name"])
+    return {"message": "Organization created successfully", "organization": organization}
+
+
+@blueprint.get("")
+@authenticated
+@blueprint.arguments(OrganizationsQuery, location="query")
+@blueprint.response(200, OrganizationOut(many=True))
+def list_organizations(query: dict[str, Any]) -> Response:
+    """List the organizations the caller owns, or belongs to, newest first."""
+    owned = query["membership"] == "owner"
+    select = organizations.select_owned_organizations if owned else organizations.select_joined_organizations
+    with reading() as tx:
+        return page(query, partial(select, tx), key=("created_at", "id"), user_id=current_user["id"])
+
+
+@blueprint.get("/<id:organization_id>")
+@authenticated
+@blueprint.response(200, OrganizationWithMembersOut)
+def read_organization(organization_id: int) -> dict[str, Any]:
+    """Return an organization with its members, for one of them."""
+    with reading() as tx:
+        organization = organizations.select_organization(
+            tx, organization_id=organization_id, user_id=current_user["id"]
+        )
+        if organization is None:
+            raise not_found("Organization")
+        members = organizations.select_members(
+            tx, organization_id=organization_id, after_joined_at=None, after_id=None, limit=LARGEST_LIMIT
+        )
+    return {**organization, "members": members}
+
+
+@blueprint.patch("/<id:organization_id>")
+@authenticated
+@blueprint.arguments(OrganizationIn)
+@blueprint.response(200, OrganizationWrittenOut)
+def rename_organization(changes: dict[str, Any], organization_id: int) -> dict[str, Any]:
+    """Rename an organization, for its owner."""
+    with statement() as tx:
+        organization = organizations.rename_organization(
+            tx, organization_id=organization_id, user_id=current_user["id"], name=changes["name"]
+        )
+    if organization is None:
+        raise not_found("Organization")
+    if organization["id"] is None:
+        raise _owner_only()
+    return {"message": "Organization updated successfully", "organization": organization}
+
+
+@blueprint.delete("/<id:organization_id>")
+@authenticated
+@blueprint.response(200, MessageOut)
+def delete_organization(organization_id: int) -> dict[str, Any]:
+    """Delete an organization with its memberships, for its owner."""
+    with statement() as tx:
+        deleted = organizations.delete_organization(tx, organization_id=organization_id, user_id=current_user["id"])
+    if deleted is None:
+        raise not_found("Organization")
+    if deleted["id"] is None:
+        raise _owner_only()
+    return {"message": "Organization deleted successfully"}
+
+
+@blueprint.post("/<id:organization_id>/members")
+@authenticated
+@idempotent
+@blueprint.arguments(MemberIn)
+@blueprint.response(201, MemberAddedOut)
+def add_member(invitation: dict[str, Any], organization_id: int) -> dict[str, Any]:
+    """Add a registered person by address; they are told by e-mail and notification."""
+    with statement() as tx:
+        member = organizations.insert_member(
+            tx,
+            organization_id=organization_id,
+            user_id=current_user["id"],
+            request_id=g.request_id,
+            **invitation,
+        )
+        if member and member["email_id"] is not None:
+            outbox.announce(tx, member["email_id"])
+    if member is None:
+        raise not_found("Organization")
+    if not member["is_owner"]:
+        raise _owner_only()
+    if member["invited_id"] is None:
+        raise not_found("User")
+    if member["membership_id"] is None:
+        raise ApiError(400, "already_member", "This person is already a member")
+    return {"message": "Member added successfully", "member": {name: member[name] for name in _MEMBER_COLUMNS}}
+
+
+@blueprint.get("/<id:organization_id>/members")
+@authenticated
+@blueprint.arguments(PageQuery, location="query")
+@blueprint.response(200, MemberOut(many=True))
+def list_members(query: dict[str, Any], organization_id: int) -> Response:
+    """List who belongs to an organization, oldest first, for one of them."""
+    with reading() as tx:
+        if not organizations.select_organization(tx, organization_id=organization_id, user_id=current_user["id"]):
+            raise not_found("Organization")
+        return page(
+            query,
+            partial(organizations.select_members, tx),
+            key=("joined_at", "membership_id"),
+            organization_id=organization_id,
+        )
+
+
+@blueprint.delete("/<id:organization_id>/members/<id:member_id>")
+@authenticated
+@blueprint.response(200, MessageOut)
+def remove_member(organization_id: int, member_id: int) -> dict[str, Any]:
+    """Remove a member: the owner removes anyone else, a member themselves."""
+    with statement() as tx:
+        removed = organizations.delete_member(
+            tx, organization_id=organization_id, user_id=current_user["id"], member_id=member_id
+        )
+    if removed is None:
+        raise not_found("Member")
+    if removed["refusal"] == "owner_stays":
+        raise ApiError(400, "owner_stays", "The owner cannot leave; delete the organization instead")
+    if removed["refusal"] == "forbidden":
+        raise _owner_only()
+    return {"message": "Member removed successfully"}
+
+
+def _owner_only() -> ApiError:
+    return ApiError(403, "forbidden", "Only the owner of the organization may do this")

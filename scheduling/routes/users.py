@@ -1,0 +1,87 @@
+"""Profiles, and the list of everybody for administrators."""
+
+from functools import partial
+from typing import Any
+
+from flask import Response
+
+from scheduling.access import admin_required, authenticated
+from scheduling.blueprint import Blueprint
+from scheduling.context import current_user, reading, services, statement
+from scheduling.errors import ApiError, invalid
+from scheduling.pages import page
+from scheduling.passwords import HashedPassword, normalise
+from scheduling.schemas.common import PageQuery
+from scheduling.schemas.users import PasswordChangedOut, PasswordChangeIn, ProfileChangedOut, ProfileIn, UserOut
+from scheduling.tokens import issue_token, token_invalid
+from sql.queries import users
+
+blueprint = Blueprint("users", __name__, url_prefix="/users", description="Profiles.")
+
+
+@blueprint.get("/me")
+@authenticated
+@blueprint.response(200, UserOut)
+def read_profile() -> dict[str, Any]:
+    """Return the caller's profile."""
+    return dict(current_user)
+
+
+@blueprint.patch("/me")
+@authenticated
+@blueprint.arguments(ProfileIn)
+@blueprint.response(200, ProfileChangedOut)
+def change_profile(changes: dict[str, Any]) -> dict[str, Any]:
+    """Change the caller's name, address or both."""
+    with statement() as tx:
+        user = users.update_profile(
+            tx, user_id=current_user["id"], name=changes.get("name"), email=changes.get("email")
+        )
+    if user is None:
+        raise token_invalid()
+    return {"message": "Profile updated successfully", "user": user}
+
+
+@blueprint.patch("/me/password")
+@authenticated
+@blueprint.arguments(PasswordChangeIn)
+@blueprint.response(200, PasswordChangedOut)
+def change_password(passwords: dict[str, Any]) -> dict[str, Any]:
+    """Change the caller's password; every earlier token is dead, the answer carries a new one."""
+    shortest = services().settings.password_min_length
+    if len(normalise(passwords["new_password"])) < shortest:
+        raise invalid("/newPassword", f"Password must be at least {shortest} characters")
+    with reading() as tx:
+        row = users.select_password(tx, user_id=current_user["id"])
+    known = row and HashedPassword(row["password_hash"], row["password_scheme"])
+    if not services().passwords.verify(passwords["current_password"], known):
+        raise _wrong_password()
+    hashed = services().passwords.hash(passwords["new_password"])
+    with statement() as tx:
+        changed = users.update_password(
+            tx,
+            user_id=current_user["id"],
+            old_hash=row["password_hash"],
+            new_hash=hashed.text,
+            new_scheme=hashed.scheme,
+        )
+    if changed is None:
+        raise _wrong_password()
+    token = issue_token(
+        dict(current_user), issued_at=changed["issued_at"], life_days=services().settings.jwt_expires_days
+    )
+    return {"message": "Password updated successfully", "token": token}
+
+
+@blueprint.get("")
+@admin_required
+@blueprint.arguments(PageQuery, location="query")
+@blueprint.response(200, UserOut(many=True))
+def list_users(query: dict[str, Any]) -> Response:
+    """List everybody, newest first."""
+    with reading() as tx:
+        return page(query, partial(users.select_users, tx), key=("created_at", "id"))
+
+
+def _wrong_password() -> ApiError:
+    return ApiError(401, "wrong_password", "The current password is wrong", headers={"WWW-Authenticate": "Bearer"})

@@ -1,0 +1,107 @@
+"""Bookings: half-open intervals with a title."""
+
+from datetime import timedelta
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validates_schema
+from marshmallow.validate import OneOf
+
+from scheduling.schemas.common import PageQuery
+from scheduling.schemas.fields import Input, Instant, StrictBoolean, Text
+
+LONGEST = timedelta(days=366)
+
+
+class _Interval(Input):
+    aliases = {"start_time": "start", "end_time": "end"}  # noqa: RUF012
+
+    @validates_schema
+    def _interval_is_one(self, data: dict[str, Any], **_: Any) -> None:
+        start, end = data.get("start_time"), data.get("end_time")
+        if start is None or end is None:
+            return
+        if end <= start:
+            raise ValidationError("The end must be after the start.", "end")
+        if end - start > LONGEST:
+            raise ValidationError("A booking lasts at most 366 days.", "end")
+
+
+class BookingIn(_Interval):
+    """A new booking."""
+
+    title = Text(longest=255, required=True)
+    start_time = Instant(required=True, data_key="start")
+    end_time = Instant(required=True, data_key="end")
+    exclusive = StrictBoolean(
+        load_default=False,
+        metadata={"description": "Guaranteed to overlap no other booking when it is made; otherwise refused."},
+    )
+
+
+class BookingChangeIn(_Interval):
+    """What changes in a booking."""
+
+    title = Text(longest=255)
+    start_time = Instant(data_key="start")
+    end_time = Instant(data_key="end")
+
+    @validates_schema
+    def _something_is_given(self, data: dict[str, Any], **_: Any) -> None:
+        if not data:
+            raise ValidationError("Give a title, a start, an end or several of them.")
+
+
+class BookingsQuery(PageQuery):
+    """Which bookings."""
+
+    status = fields.String(validate=OneOf(["confirmed", "cancelled"]), load_default=None)
+    overlaps_from = Instant(data_key="from", load_default=None)
+    overlaps_to = Instant(data_key="to", load_default=None)
+
+    @validates_schema
+    def _window_is_one(self, data: dict[str, Any], **_: Any) -> None:
+        start, end = data.get("overlaps_from"), data.get("overlaps_to")
+        if start is not None and end is not None and end <= start:
+            raise ValidationError("Must be after from.", "to")
+
+
+class BookingOut(Schema):
+    """A booking."""
+
+    id = fields.Integer(required=True)
+    user_id = fields.Integer(required=True)
+    title = fields.String(required=True)
+    start_time = fields.DateTime(required=True)
+    end_time = fields.DateTime(required=True)
+    status = fields.String(required=True, metadata={"enum": ["confirmed", "cancelled"]})
+    exclusive = fields.Boolean(required=True)
+    version = fields.Integer(required=True)
+    created_at = fields.DateTime(required=True)
+    updated_at = fields.DateTime(required=True)
+
+
+class BookingCancelledOut(Schema):
+    """A booking after its cancellation."""
+
+    message = fields.String(required=True)
+    booking = fields.Nested(BookingOut, required=True)
+
+
+class BookingWrittenOut(BookingCancelledOut):
+    """A booking after a write, with the confirmed bookings that it overlaps."""
+
+    conflicts = fields.List(fields.Integer(), required=True)
+
+
+class DeliveryOut(Schema):
+    """An e-mail about a booking, and how far it got."""
+
+    id = fields.Integer(required=True)
+    kind = fields.String(required=True)
+    recipient = fields.String(required=True)
+    status = fields.String(required=True, metadata={"enum": ["pending", "sent", "dead"]})
+    attempts = fields.Integer(required=True)
+    last_error = fields.String(required=True, allow_none=True)
+    created_at = fields.DateTime(required=True)
+    next_attempt_at = fields.DateTime(required=True, allow_none=True)
+    sent_at = fields.DateTime(required=True, allow_none=True)

@@ -1,0 +1,43 @@
+"""Shapes that several areas share."""
+
+from marshmallow import Schema, fields
+
+from scheduling.schemas.fields import Input, Number
+
+DEFAULT_LIMIT, LARGEST_LIMIT = 100, 500
+
+
+class PageQuery(Input):
+    """Which part of a list."""
+
+    limit = Number(1, LARGEST_LIMIT, load_default=DEFAULT_LIMIT)
+    cursor = fields.String(load_default=None, metadata={"description": "Opaque; taken from the Link header."})
+
+
+class MessageOut(Schema):
+    """An answer that only says that it worked."""
+
+    message = fields.String(required=True)
+
+
+class FaultOut(Schema):
+    """One invalid field."""
+
+    pointer = fields.String(required=True, metadata={"description": "A JSON pointer into the body."})
+    detail = fields.String(required=True)
+
+
+class ProblemOut(Schema):
+    """A refusal (RFC 9457)."""
+
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True)
+    error = fields.String(required=True, metadata={"description": "The same sentence as detail."})
+    code = fields.String(required=True, metadata={"description": "Stable, for machines."})
+    request_id = fields.String(required=True, allow_none=True)
+    errors = fields.List(fields.Nested(FaultOut))
+    conflicts = fields.List(fields.Integer())
+    path = fields.String()
+    method = fields.String()

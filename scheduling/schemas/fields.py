@@ -1,0 +1,152 @@
+"""The types of the contract, each refused in one place."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from email_validator import EmailNotValidError, validate_email
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load
+from marshmallow.validate import Length
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+
+# RFC 3339, section 5.6, with what it only tolerates: lower case and a space between date and time.
+_INSTANT = re.compile(
+    r"(?P<date>\d{4}-\d{2}-\d{2})[Tt ](?P<time>\d{2}:\d{2}:\d{2})(?:\.(?P<fraction>\d{1,30}))?"
+    r"(?P<offset>[Zz]|[+-]\d{2}:\d{2})",
+    re.ASCII,
+)
+# Letters that would end a line of a mail header or of a terminal; line and paragraph separators.
+_CONTROL_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+class Input(Schema):
+    """A body or a query string: what it does not know it ignores."""
+
+    class Meta:
+        """Ignore unknown fields, as the original does."""
+
+        unknown = EXCLUDE
+
+    # Another accepted spelling of a field: {spelling: documented name}.
+    aliases: ClassVar[Mapping[str, str]] = {}
+
+    @pre_load
+    def _accept_aliases(self, data: Any, **_: Any) -> Any:
+        given = [alias for alias in self.aliases if alias in data]
+        if not given:
+            return data
+        data = dict(data)
+        for alias in given:
+            name = self.aliases[alias]
+            if name in data:
+                raise ValidationError({alias: [f"Give either {name} or {alias}."]})
+            data[name] = data.pop(alias)
+        return data
+
+
+class Text(fields.String):
+    """One line of text of 1 to `longest` characters that is not blank."""
+
+    def __init__(self, *, longest: int, **options: Any) -> None:
+        """Take the greatest number of characters."""
+        super().__init__(validate=[Length(1, longest), _is_one_line], **options)
+
+
+class Email(fields.String):
+    """An e-mail address, normalised and in lower case, at most 254 characters (RFC 5321, section 4.5.3.1)."""
+
+    def __init__(self, **options: Any) -> None:
+        """Document the format."""
+        super().__init__(metadata={"format": "email", "maxLength": 254}, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
+        text = super()._deserialize(value, attr, data, **options)
+        if not isinstance(text, str) or len(text) > 254:
+            raise ValidationError("Must be an e-mail address of at most 254 characters.")
+        try:
+            valid = validate_email(text, check_deliverability=False, globally_deliverable=False)
+        except (EmailNotValidError, UnicodeError):
+            raise ValidationError("Must be a valid e-mail address.") from None
+        address = valid.normalized.lower()
+        if "." not in valid.ascii_domain or len(address) > 254:
+            raise ValidationError("Must be a valid e-mail address.")
+        return address
+
+
+class Password(fields.String):
+    """A password of `shortest` to 1,024 characters; every one counts."""
+
+    def __init__(self, **options: Any) -> None:
+        """Document that it is never sent back."""
+        super().__init__(
+            metadata={"format": "password", "minLength": 1, "maxLength": 1024}, validate=_is_password, **options
+        )
+
+
+class Instant(fields.Field):  # type: ignore[type-arg]
+    """A time with an offset (RFC 3339) between 2000 and 2100; digits past the microsecond are cut off."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> datetime:
+        match = _INSTANT.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            raise ValidationError("Must be a time with an offset, such as 2030-01-31T09:00:00Z.")
+        fraction = (match["fraction"] or "")[:6].ljust(6, "0")
+        offset = "+00:00" if match["offset"] in "Zz" else match["offset"]
+        try:
+            instant = datetime.fromisoformat(f"{match['date']}T{match['time']}.{fraction}{offset}").astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise ValidationError("Must be a time that exists, such as 2030-01-31T09:00:00Z.") from None
+        if not EARLIEST <= instant <= LATEST:
+            raise ValidationError("Must lie between 2000-01-01T00:00:00Z and 2100-01-01T00:00:00Z.")
+        return instant
+
+
+class StrictBoolean(fields.Field):  # type: ignore[type-arg]
+    """true or false, and nothing that resembles them."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValidationError("Must be true or false.")
+        return value
+
+
+class Number(fields.Field):  # type: ignore[type-arg]
+    """A whole number in a query string, in ASCII digits, from `least` to `most`."""
+
+    def __init__(self, least: int, most: int, **options: Any) -> None:
+        """Take the bounds, both included."""
+        super().__init__(metadata={"minimum": least, "maximum": most}, **options)
+        self.least, self.most = least, most
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> int:
+        digits = isinstance(value, str) and re.fullmatch(r"[0-9]{1,6}", value)
+        if not digits or not self.least <= int(value) <= self.most:
+            raise ValidationError(f"Must be a whole number from {self.least} to {self.most}.")
+        return int(value)
+
+
+class JsonObject(fields.Field):  # type: ignore[type-arg]
+    """Any JSON object."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise ValidationError("Must be an object.")
+        return value
+
+
+def _is_one_line(text: str) -> None:
+    if not text.strip():
+        raise ValidationError("Must not be blank.")
+    if any(unicodedata.category(character) in _CONTROL_CATEGORIES for character in text):
+        raise ValidationError("Must not contain control characters or line breaks.")
+
+
+def _is_password(password: str) -> None:
+    if not 1 <= len(unicodedata.normalize("NFC", password)) <= 1024:
+        raise ValidationError("Must have 1 to 1024 characters.")
+    if "\0" in password or any(unicodedata.category(character) == "Cs" for character in password):
+        raise ValidationError("Must not contain NUL or lone surrogates.")

@@ -1,0 +1,67 @@
+"""Organizations and their members."""
+
+from marshmallow import Schema, fields
+from marshmallow.validate import OneOf
+
+from scheduling.schemas.common import PageQuery
+from scheduling.schemas.fields import Email, Input, Text
+
+
+class OrganizationIn(Input):
+    """The name of an organization."""
+
+    name = Text(longest=100, required=True)
+
+
+class OrganizationsQuery(PageQuery):
+    """Which organizations: owned, or all that one belongs to."""
+
+    membership = fields.String(validate=OneOf(["owner", "member"]), load_default="owner")
+
+
+class MemberIn(Input):
+    """Who joins, by address."""
+
+    email = Email(required=True)
+    role = fields.String(validate=OneOf(["member", "admin"]), load_default="member")
+
+
+class OrganizationOut(Schema):
+    """An organization."""
+
+    id = fields.Integer(required=True)
+    name = fields.String(required=True)
+    owner_id = fields.Integer(required=True)
+    created_at = fields.DateTime(required=True)
+    updated_at = fields.DateTime(required=True)
+
+
+class MemberOut(Schema):
+    """A member of an organization."""
+
+    membership_id = fields.Integer(required=True)
+    role = fields.String(required=True, metadata={"enum": ["member", "admin"]})
+    joined_at = fields.DateTime(required=True)
+    user_id = fields.Integer(required=True)
+    name = fields.String(required=True)
+    email = fields.String(required=True)
+
+
+class OrganizationWithMembersOut(OrganizationOut):
+    """An organization and the first 500 of its members."""
+
+    members = fields.List(fields.Nested(MemberOut), required=True)
+
+
+class OrganizationWrittenOut(Schema):
+    """An organization after a write."""
+
+    message = fields.String(required=True)
+    organization = fields.Nested(OrganizationOut, required=True)
+
+
+class MemberAddedOut(Schema):
+    """A member who just joined."""
+
+    message = fields.String(required=True)
+    member = fields.Nested(MemberOut, required=True)

@@ -1,0 +1,74 @@
+"""The settings of the API, read once at start; a bad one ends the process with one line that names it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dotenv import dotenv_values
+from environs import Env
+from marshmallow import ValidationError
+from marshmallow.validate import Range
+
+from jobs.settings import ROOT, DeliverySettings, app_env, delivery_settings, environment
+
+# RFC 7518, section 3.2: a key for HS256 has at least 256 bits.
+_SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the API is told by its environment. Secrets do not show in a representation."""
+
+    port: int
+    threads: int
+    jwt_secret: str = field(repr=False)
+    jwt_expires_days: int
+    password_min_length: int
+    bcrypt_rounds: int
+    cors_origins: list[str]
+    logout_revokes: bool
+    trusted_proxies: int
+    metrics_token: str = field(repr=False)
+    delivery: DeliverySettings
+
+    @property
+    def in_production(self) -> bool:
+        """Tell whether APP_ENV says production."""
+        return self.delivery.in_production
+
+
+def read_settings() -> Settings:
+    """Read all settings; raise SystemExit with one line that names what is wrong."""
+    with environment() as env:
+        return Settings(
+            port=env.int("PORT", 3000, validate=Range(1, 65535)),
+            threads=env.int("WEB_THREADS", 8, validate=Range(1, 200)),
+            jwt_secret=env.str("JWT_SECRET", validate=_secret_check(env)),
+            jwt_expires_days=env.int("JWT_EXPIRES_DAYS", 7, validate=Range(1, 3650)),
+            password_min_length=env.int("PASSWORD_MIN_LENGTH", 6, validate=Range(1, 1024)),
+            bcrypt_rounds=env.int("BCRYPT_ROUNDS", 10, validate=Range(4, 16)),
+            cors_origins=env.list("CORS_ORIGINS", ["*"]),
+            logout_revokes=env.bool("LOGOUT_REVOKES", False),
+            trusted_proxies=env.int("TRUSTED_PROXIES", 0, validate=Range(0, 10)),
+            metrics_token=env.str("METRICS_TOKEN", ""),
+            delivery=delivery_settings(env),
+        )
+
+
+def sample_secret(example: Path = ROOT / ".env.example") -> str | None:
+    """Return the secret that everybody knows, because it stands in the example."""
+    return dotenv_values(example).get("JWT_SECRET")
+
+
+def _secret_check(env: Env) -> Callable[[str], None]:
+    in_production = app_env(env) == "production"
+
+    def check(value: str) -> None:
+        if not value:
+            raise ValidationError("is missing")
+        if in_production and value == sample_secret():
+            raise ValidationError("is the sample of .env.example; make one with `openssl rand -base64 48`")
+        if in_production and len(value.encode()) < _SECRET_BYTES:
+            raise ValidationError(f"must have at least {_SECRET_BYTES} bytes in production")
+
+    return check

@@ -1,0 +1,92 @@
+"""Tokens: JSON Web Tokens (RFC 7519) with HS256, as the original issues them, checked claim by claim."""
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import flask_jwt_extended
+from flask import Flask
+from flask_jwt_extended.exceptions import JWTExtendedException
+from jwt.exceptions import PyJWTError
+
+from scheduling.errors import ApiError
+from scheduling.settings import Settings
+
+# Clocks of two machines differ a little; and a token that replaces others may be dated one second ahead.
+_LEEWAY_SECONDS = 5
+_LARGEST_ID = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a verified token says; times in seconds since the epoch, UTC."""
+
+    user_id: int
+    token_id: str
+    issued_at: int
+    expires_at: int
+
+
+def configure_tokens(app: Flask, settings: Settings) -> None:
+    """Tell flask-jwt-extended how our tokens are made."""
+    app.config.update(
+        JWT_SECRET_KEY=settings.jwt_secret,
+        JWT_ALGORITHM="HS256",
+        JWT_COOKIE_CSRF_PROTECT=False,
+        JWT_DECODE_ALGORITHMS=["HS256"],
+        JWT_DECODE_LEEWAY=_LEEWAY_SECONDS,
+        JWT_ACCESS_TOKEN_EXPIRES=timedelta(days=settings.jwt_expires_days),
+    )
+    flask_jwt_extended.JWTManager(app)
+
+
+def issue_token(user: dict[str, Any], *, issued_at: int, life_days: int) -> str:
+    """Return a token for a user; `issued_at` is the database's clock, in seconds since the epoch."""
+    claims = {
+        "id": user["id"],
+        "email": user["email"],
+        "role": user["role"],
+        "iat": issued_at,
+        "nbf": issued_at,
+        "exp": issued_at + life_days * 86_400,
+        "jti": uuid4().hex,
+    }
+    return flask_jwt_extended.create_access_token(str(user["id"]), additional_claims=claims)
+
+
+def read_token(encoded: str) -> Token:
+    """Return what a token says; raise ApiError 401 for one that is malformed, foreign, expired or incomplete."""
+    try:
+        claims = flask_jwt_extended.decode_token(encoded)
+        return _checked(claims)
+    except (PyJWTError, JWTExtendedException, ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        raise token_invalid() from None
+
+
+def token_invalid() -> ApiError:
+    """Return the answer to a token that does not count (RFC 6750, section 3.1)."""
+    return ApiError(
+        401,
+        "token_invalid",
+        "The token is invalid or expired; sign in again",
+        headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+    )
+
+
+def _checked(claims: dict[str, Any]) -> Token:
+    """Require every claim that we issue, in the type that we issue it: what is left out cannot be checked."""
+    subject, user_id, token_id = claims["sub"], claims["id"], claims["jti"]
+    times = [claims[name] for name in ("iat", "nbf", "exp")]
+    if not all(type(number) is int for number in (user_id, *times)) or type(token_id) is not str:
+        raise TypeError
+    issued_at, not_before, expires_at = times
+    now = time.time()
+    if subject != str(user_id) or not 1 <= user_id <= _LARGEST_ID or not 1 <= len(token_id) <= 255:
+        raise ValueError
+    if not 0 <= issued_at <= now + _LEEWAY_SECONDS or not_before > now + _LEEWAY_SECONDS or expires_at <= now:
+        raise ValueError
+    if "\0" in token_id or not token_id.isprintable():
+        raise ValueError
+    return Token(user_id, token_id, issued_at, expires_at)

@@ -1,0 +1,1 @@
+"""Commands for the people who develop and operate the API."""

@@ -1,0 +1,1 @@
+"""All that knows PostgreSQL: the schema, the statements and the connections."""

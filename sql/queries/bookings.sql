@@ -1,0 +1,182 @@
+-- One diary, one lock: whoever writes an exclusive entry, or changes an entry, holds the diary alone; ordinary
+-- entries share it. The lock is a statement of its own so that the next one sees what was committed meanwhile.
+
+-- name: insert_booking(user_id, title, start_time, end_time, exclusive, request_id)^
+-- Book a time, with its notification and its e-mail. A row without id: the time is taken.
+SELECT CASE WHEN :exclusive THEN pg_advisory_xact_lock(1, mod(:user_id::bigint, 2147483647)::integer)
+            ELSE pg_advisory_xact_lock_shared(1, mod(:user_id::bigint, 2147483647)::integer) END;
+WITH overlap AS MATERIALIZED (
+    SELECT coalesce(array_agg(id ORDER BY id), '{}') AS conflicts
+    FROM (
+        SELECT id FROM bookings
+        WHERE user_id = :user_id AND status = 'confirmed'
+          AND start_time < :end_time::timestamptz AND end_time > :start_time::timestamptz
+          -- No booking is longer: this bounds the index scan on its other side.
+          AND start_time > :start_time::timestamptz - interval '366 days'
+        ORDER BY id LIMIT 500
+    ) AS overlapping
+), booking AS (
+    INSERT INTO bookings (user_id, title, start_time, end_time, exclusive)
+    SELECT :user_id, :title, :start_time::timestamptz, :end_time::timestamptz, :exclusive
+    FROM overlap
+    WHERE NOT :exclusive OR conflicts = '{}'
+    ON CONFLICT ON CONSTRAINT bookings_user_id_interval_excl DO NOTHING
+    RETURNING id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at
+), notification AS (
+    INSERT INTO notifications (user_id, type, title, message, metadata)
+    SELECT user_id, 'BOOKING_CONFIRMED', 'Booking "' || title || '" confirmed',
+           'Your booking "' || title || '" is confirmed for '
+               || to_char(start_time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC.',
+           jsonb_build_object('booking_id', id)
+    FROM booking
+), email AS (
+    INSERT INTO emails (kind, recipient, data, booking_id, request_id)
+    SELECT 'BOOKING_CONFIRMATION', users.email,
+           jsonb_build_object('name', users.name, 'booking_id', booking.id, 'title', title,
+                              'start_time', start_time, 'end_time', end_time),
+           booking.id, :request_id
+    FROM booking JOIN users ON users.id = booking.user_id
+    RETURNING id
+)
+SELECT booking.id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at,
+       conflicts, email.id AS email_id
+FROM overlap LEFT JOIN booking ON true LEFT JOIN email ON true;
+
+-- name: select_bookings(user_id, status, overlaps_from, overlaps_to, after_start_time, after_id, limit)
+-- List a person's bookings, latest first, optionally those of one status or overlapping [from, to).
+SELECT id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at
+FROM bookings
+WHERE user_id = :user_id
+  AND (:status::text IS NULL OR status = :status)
+  AND (:overlaps_to::timestamptz IS NULL OR start_time < :overlaps_to)
+  AND (:overlaps_from::timestamptz IS NULL OR (end_time > :overlaps_from AND start_time > :overlaps_from::timestamptz - interval '366 days'))
+  AND (:after_id::bigint IS NULL OR (start_time, id) < (:after_start_time::timestamptz, :after_id::bigint))
+ORDER BY start_time DESC, id DESC
+LIMIT :limit;
+
+-- name: select_booking(booking_id, user_id)^
+-- Find one booking of a person.
+SELECT id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at
+FROM bookings
+WHERE id = :booking_id AND user_id = :user_id;
+
+-- name: change_booking(booking_id, user_id, title, start_time, end_time, versions)^
+-- Change a booking as a whole. No row: not there. A refusal says why nothing was changed.
+SELECT pg_advisory_xact_lock(1, mod(:user_id::bigint, 2147483647)::integer);
+WITH target AS MATERIALIZED (
+    SELECT id, user_id, status, exclusive, version,
+           coalesce(:title, title) AS title,
+           coalesce(:start_time::timestamptz, start_time) AS start_time,
+           coalesce(:end_time::timestamptz, end_time) AS end_time
+    FROM bookings
+    WHERE id = :booking_id AND user_id = :user_id
+), verdict AS MATERIALIZED (
+    SELECT target.*, conflicts,
+           CASE WHEN end_time <= start_time THEN 'bookings_interval_check'
+                WHEN end_time - start_time > interval '366 days' THEN 'bookings_duration_check'
+                WHEN NOT version = ANY(coalesce(:versions::bigint[], ARRAY[version])) THEN 'precondition_failed'
+                WHEN status = 'cancelled' THEN 'booking_cancelled'
+                WHEN exclusive AND conflicts <> '{}' THEN 'booking_conflict' END AS refusal
+    FROM target, LATERAL (
+        SELECT coalesce(array_agg(id ORDER BY id), '{}') AS conflicts
+        FROM (
+            SELECT id FROM bookings
+            WHERE user_id = target.user_id AND id <> target.id AND status = 'confirmed'
+              AND start_time < target.end_time AND end_time > target.start_time
+              AND start_time > target.start_time - interval '366 days'
+            ORDER BY id LIMIT 500
+        ) AS overlapping
+    ) AS overlap
+), changed AS (
+    UPDATE bookings
+    SET title = verdict.title, start_time = verdict.start_time, end_time = verdict.end_time,
+        version = bookings.version + 1, updated_at = now()
+    FROM verdict
+    WHERE bookings.id = verdict.id AND refusal IS NULL
+    RETURNING bookings.id, bookings.user_id, bookings.title, bookings.start_time, bookings.end_time,
+              bookings.status, bookings.exclusive, bookings.version, bookings.created_at, bookings.updated_at
+)
+SELECT changed.id, changed.user_id, changed.title, changed.start_time, changed.end_time, changed.status,
+       changed.exclusive, changed.version, changed.created_at, changed.updated_at, refusal, conflicts
+FROM verdict LEFT JOIN changed ON true;
+
+-- name: cancel_booking(booking_id, user_id, versions, request_id)^
+-- Cancel a booking, with its notification and its e-mail. No row: not there, or cancelled already.
+SELECT pg_advisory_xact_lock(1, mod(:user_id::bigint, 2147483647)::integer);
+WITH verdict AS MATERIALIZED (
+    SELECT id,
+           CASE WHEN NOT version = ANY(coalesce(:versions::bigint[], ARRAY[version]))
+                THEN 'precondition_failed' END AS refusal
+    FROM bookings
+    WHERE id = :booking_id AND user_id = :user_id AND status = 'confirmed'
+), changed AS (
+    UPDATE bookings
+    SET status = 'cancelled', version = version + 1, updated_at = now()
+    FROM verdict
+    WHERE bookings.id = verdict.id AND refusal IS NULL
+    RETURNING bookings.id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at
+), notification AS (
+    INSERT INTO notifications (user_id, type, title, message, metadata)
+    SELECT user_id, 'BOOKING_CANCELLED', 'Booking "' || title || '" cancelled',
+           'Your booking "' || title || '" on '
+               || to_char(start_time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC was cancelled.',
+           jsonb_build_object('booking_id', id)
+    FROM changed
+), email AS (
+    INSERT INTO emails (kind, recipient, data, booking_id, request_id)
+    SELECT 'BOOKING_CANCELLED', users.email,
+           jsonb_build_object('name', users.name, 'booking_id', changed.id, 'title', title,
+                              'start_time', start_time, 'end_time', end_time),
+           changed.id, :request_id
+    FROM changed JOIN users ON users.id = changed.user_id
+    RETURNING id
+)
+SELECT changed.id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at,
+       refusal, email.id AS email_id
+FROM verdict LEFT JOIN changed ON true LEFT JOIN email ON true;
+
+-- name: restore_booking(booking_id, user_id, versions, request_id)^
+-- Confirm a cancelled booking again, as if it were new. No row: not there. A refusal says why nothing was changed.
+SELECT pg_advisory_xact_lock(1, mod(:user_id::bigint, 2147483647)::integer);
+WITH verdict AS MATERIALIZED (
+    SELECT target.id, conflicts,
+           CASE WHEN start_time < now() THEN 'booking_in_past'
+                WHEN NOT version = ANY(coalesce(:versions::bigint[], ARRAY[version])) THEN 'precondition_failed'
+                WHEN status = 'confirmed' THEN 'booking_not_cancelled'
+                WHEN exclusive AND conflicts <> '{}' THEN 'booking_conflict' END AS refusal
+    FROM bookings AS target, LATERAL (
+        SELECT coalesce(array_agg(id ORDER BY id), '{}') AS conflicts
+        FROM (
+            SELECT id FROM bookings
+            WHERE user_id = target.user_id AND id <> target.id AND status = 'confirmed'
+              AND start_time < target.end_time AND end_time > target.start_time
+              AND start_time > target.start_time - interval '366 days'
+            ORDER BY id LIMIT 500
+        ) AS overlapping
+    ) AS overlap
+    WHERE target.id = :booking_id AND target.user_id = :user_id
+), changed AS (
+    UPDATE bookings
+    SET status = 'confirmed', version = version + 1, updated_at = now()
+    FROM verdict
+    WHERE bookings.id = verdict.id AND refusal IS NULL
+    RETURNING bookings.id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at
+), notification AS (
+    INSERT INTO notifications (user_id, type, title, message, metadata)
+    SELECT user_id, 'BOOKING_CONFIRMED', 'Booking "' || title || '" confirmed',
+           'Your booking "' || title || '" is confirmed again for '
+               || to_char(start_time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC.',
+           jsonb_build_object('booking_id', id)
+    FROM changed
+), email AS (
+    INSERT INTO emails (kind, recipient, data, booking_id, request_id)
+    SELECT 'BOOKING_CONFIRMATION', users.email,
+           jsonb_build_object('name', users.name, 'booking_id', changed.id, 'title', title,
+                              'start_time', start_time, 'end_time', end_time),
+           changed.id, :request_id
+    FROM changed JOIN users ON users.id = changed.user_id
+    RETURNING id
+)
+SELECT changed.id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at,
+       refusal, conflicts, email.id AS email_id
+FROM verdict LEFT JOIN changed ON true LEFT JOIN email ON true;

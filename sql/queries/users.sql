@@ -1,0 +1,69 @@
+-- name: insert_user(name, email, password_hash, password_scheme, request_id)^
+-- Register a person and promise the welcome; issued_at is for the token, in seconds since the epoch.
+WITH person AS (
+    INSERT INTO users (name, email, password_hash, password_scheme)
+    VALUES (:name, :email, :password_hash, :password_scheme)
+    RETURNING id, name, email, role
+), welcome AS (
+    INSERT INTO emails (kind, recipient, data, request_id)
+    SELECT 'WELCOME', email, jsonb_build_object('name', name), :request_id FROM person
+    RETURNING id
+)
+SELECT person.id, person.name, person.email, person.role,
+       floor(extract(epoch FROM now()))::bigint AS issued_at, welcome.id AS email_id
+FROM person, welcome;
+
+-- name: select_credentials(email)^
+-- Find whoever signs in with this address.
+SELECT id, name, email, role, password_hash, password_scheme,
+       greatest(floor(extract(epoch FROM now())), extract(epoch FROM tokens_valid_from))::bigint AS issued_at
+FROM users
+WHERE email = :email;
+
+-- name: select_password(user_id)^
+-- Read what a password is compared with.
+SELECT password_hash, password_scheme FROM users WHERE id = :user_id;
+
+-- name: select_caller(user_id, issued_at, token_id)^
+-- Find the person behind a token, unless the token was revoked.
+SELECT id, name, email, role, created_at
+FROM users
+WHERE id = :user_id
+  AND tokens_valid_from <= to_timestamp(:issued_at)
+  AND NOT EXISTS (SELECT FROM revoked_tokens WHERE jti = :token_id);
+
+-- name: update_profile(user_id, name, email)^
+-- Change the name, the address or both.
+UPDATE users
+SET name = coalesce(:name, name), email = coalesce(:email, email), updated_at = now()
+WHERE id = :user_id
+RETURNING id, name, email, role, created_at;
+
+-- name: update_password(user_id, old_hash, new_hash, new_scheme)^
+-- Replace the password that was just verified, and kill every earlier token. No row: somebody else was faster.
+UPDATE users
+SET password_hash = :new_hash,
+    password_scheme = :new_scheme,
+    tokens_valid_from = greatest(date_trunc('second', now()), tokens_valid_from) + interval '1 second',
+    updated_at = now()
+WHERE id = :user_id AND password_hash = :old_hash
+RETURNING extract(epoch FROM tokens_valid_from)::bigint AS issued_at;
+
+-- name: select_users(after_created_at, after_id, limit)
+-- List everybody, newest first.
+SELECT id, name, email, role, created_at
+FROM users
+WHERE :after_id::bigint IS NULL OR (created_at, id) < (:after_created_at::timestamptz, :after_id::bigint)
+ORDER BY created_at DESC, id DESC
+LIMIT :limit;
+
+-- name: insert_admin(name, email, password_hash, password_scheme)^
+-- Make an administrator of a new person; somebody who is there already is left as they are.
+INSERT INTO users (name, email, password_hash, password_scheme, role)
+VALUES (:name, :email, :password_hash, :password_scheme, 'admin')
+ON CONFLICT ON CONSTRAINT users_email_key DO NOTHING
+RETURNING id, email;
+
+-- name: promote_user(email)^
+-- Make an administrator of a person who is there.
+UPDATE users SET role = 'admin', updated_at = now() WHERE email = :email RETURNING id, email;
