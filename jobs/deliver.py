@@ -15,12 +15,11 @@ from typing import Any
 
 import psycopg2
 import structlog
-from jinja2 import TemplateError
 from rq import Retry
 
 from jobs.providers.factory import make_provider
 from jobs.providers.provider import DeliveryError, Failure, Message, Provider
-from jobs.rendering import render
+from jobs.rendering import RenderingError, render
 from jobs.retry import RetryPolicy
 from jobs.settings import EmailSettings, read_delivery_settings
 from sql.database import Database
@@ -97,7 +96,7 @@ class Delivery:
         bound = log.bind(email_id=row["id"], kind=row["kind"], attempt=row["attempts"], request_id=row["request_id"])
         try:
             if row["age_seconds"] > self.policy.horizon_seconds:
-                raise DeliveryError("its time ran out before it could be delivered", Failure.PERMANENT)
+                raise DeliveryError("Its time ran out before it could be delivered.", Failure.PERMANENT)
             provider_message_id = self.provider.send(self._message(row))
         except DeliveryError as error:
             return self._settle_failed(row, error, bound)
@@ -125,7 +124,7 @@ class Delivery:
             email_id=row["id"],
             fence=row["fence"],
             failure=error.failure.name.lower(),
-            error=error.reason,
+            error=f"{error.reason} {step.reason}".strip(),
             wait_seconds=step.wait_seconds,
             rejected=int(step.costs_attempt),
             dead=step.dead,
@@ -156,8 +155,8 @@ class Delivery:
         if row["subject"] is None:
             try:
                 rendered = render(row["kind"], row["data"])
-            except TemplateError as error:
-                raise DeliveryError(f"it could not be rendered: {error}", Failure.PERMANENT) from error
+            except RenderingError as error:
+                raise DeliveryError(str(error), Failure.PERMANENT) from error
             row |= {
                 "sender": self.settings.sender,
                 "subject": rendered.subject,

@@ -6,13 +6,14 @@ from types import MappingProxyType
 
 from jobs.providers.provider import Failure
 
-OUTAGE = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 300.0)
+# It ends at a minute, so that mail flows again within a minute of the end of an outage.
+OUTAGE = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 # The second wait for a rejected mail outlasts a greylist, whose custom is five minutes (RFC 6647 4).
 WAITS: Mapping[Failure, tuple[float, ...]] = MappingProxyType(
     {
         Failure.REJECTED: (5.0, 660.0),
         Failure.THROTTLED: (30.0,),
-        Failure.CONFIGURATION: (60.0, 120.0, 240.0, 300.0),
+        Failure.CONFIGURATION: (30.0, 60.0),
         Failure.TRANSIENT: OUTAGE,
         Failure.AMBIGUOUS: OUTAGE,
     }

@@ -11,9 +11,11 @@ from scheduling.errors import register_error_handlers
 from scheduling.headers import register_headers
 from scheduling.json_body import MAX_BODY_BYTES
 from scheduling.json_provider import OrjsonProvider
+from scheduling.limited import register_default_limit
 from scheduling.observation import register_observation
 from scheduling.openapi import make_api
 from scheduling.passwords import make_passwords
+from scheduling.rate_limits import make_rate_limits
 from scheduling.requests import Api, IdConverter, register_request_guard
 from scheduling.routes import analytics, auth, bookings, docs, health, metrics, notifications, organizations, users
 from scheduling.settings import Settings, read_settings
@@ -22,6 +24,26 @@ from sql.database import Database
 from sql.pool import Session
 
 PREFIX = "/api/v1"
+
+# What a browser's script may send, and what it may read.
+_HEADERS_OF_REQUESTS = [
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "If-None-Match",
+    "X-Request-ID",
+]
+_HEADERS_OF_ANSWERS = [
+    "ETag",
+    "Idempotency-Replayed",
+    "Link",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "Retry-After",
+    "X-Request-ID",
+]
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -38,6 +60,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     attach_services(app, _services(settings))
     register_observation(app, in_production=settings.in_production)
     register_request_guard(app)
+    register_default_limit(app)
     register_headers(app)
     _allow_origins(app, settings.cors_origins)
     api = make_api(app)
@@ -54,9 +77,10 @@ def create_app(settings: Settings | None = None) -> Flask:
 def _services(settings: Settings) -> Services:
     return Services(
         settings=settings,
-        database=Database(settings.delivery.database_url, size=settings.threads, session=Session("web")),
+        database=Database(settings.delivery.database_url, size=settings.pool_size, session=Session("web")),
         outbox=open_outbox(settings.delivery),
-        passwords=make_passwords(settings.bcrypt_rounds, at_once=1),
+        rates=make_rate_limits(settings.delivery),
+        passwords=make_passwords(settings.bcrypt_rounds, waiting=max(1, settings.threads // 2)),
     )
 
 
@@ -64,8 +88,8 @@ def _allow_origins(app: Flask, origins: list[str]) -> None:
     CORS(
         app,
         origins=origins,
-        allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-ID"],
-        expose_headers=["ETag", "Link", "Retry-After", "X-Request-ID", "Idempotency-Replayed"],
         methods=["GET", "POST", "PATCH", "DELETE", "OPTIONS"],
+        allow_headers=_HEADERS_OF_REQUESTS,
+        expose_headers=_HEADERS_OF_ANSWERS,
         max_age=600,
     )

@@ -10,6 +10,7 @@ from werkzeug.local import LocalProxy
 
 from jobs.outbox import Outbox
 from scheduling.passwords import Passwords
+from scheduling.rate_limits import RateLimits
 from scheduling.settings import Settings
 from sql.database import Database, Transaction
 
@@ -24,6 +25,7 @@ class Services:
     database: Database
     outbox: Outbox
     passwords: Passwords
+    rates: RateLimits
 
 
 def attach_services(app: Flask, services: Services) -> None:

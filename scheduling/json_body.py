@@ -67,7 +67,8 @@ def _depth_exceeded(body: bytes) -> bool:
 
 def _refuse_unstorable_text(value: Any) -> None:
     """Refuse lone surrogates, which are no Unicode, and NUL, which PostgreSQL has no place for."""
-    text = json.dumps(value, ensure_ascii=False)
+    # Without escaped backslashes, after which u0000 is plain text.
+    text = json.dumps(value, ensure_ascii=False).replace("\\\\", "")
     if any(0xD800 <= ord(character) <= 0xDFFF for character in text) or "\\u0000" in text:
         raise ApiError(400, "validation_error", "Text must not contain NUL or lone surrogates")
 

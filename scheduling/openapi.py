@@ -23,6 +23,7 @@ _REFUSALS = {
     "412": "If-Match names another version",
     "413": "The body is larger than 64 KiB",
     "415": "The body is not JSON",
+    "429": "Too many requests; Retry-After says when to come back",
     "422": "The Idempotency-Key was used for another request",
     "503": "PostgreSQL is away; try again",
 }
@@ -76,7 +77,7 @@ def _openapi_path(rule: str) -> str:
 
 def _complete(operation: dict[str, Any], method: str, rule: str, view: Callable[..., Any]) -> None:
     access = access_of(view)
-    refusals = {"400", "413", "503"}
+    refusals = {"400", "413", "429", "503"}
     headers = _headers(method, rule, view)
     if headers:
         operation.setdefault("parameters", []).extend(headers)

@@ -4,6 +4,8 @@ import base64
 import hashlib
 import threading
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import bcrypt
@@ -22,38 +24,56 @@ class HashedPassword:
     scheme: str
 
 
+class TooManyAtOnce(Exception):  # noqa: N818 - a state, not a fault of the caller
+    """So many passwords wait to be hashed that one more would hold up everybody else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Passwords:
-    """Hashes and compares; at most `at_once` at a time, so that other routes keep a processor."""
+    """Hashes and compares, one at a time and with few in the queue: other routes keep a processor and threads."""
 
     rounds: int
-    at_once: threading.BoundedSemaphore
     nobody: HashedPassword = field(repr=False)
+    queue: threading.BoundedSemaphore
+    one: threading.Lock = field(default_factory=threading.Lock)
 
     def hash(self, password: str) -> HashedPassword:
-        """Return what to remember of a password."""
+        """Return what to remember of a password; raise TooManyAtOnce."""
         text = normalise(password).encode()
         scheme = _PLAIN if len(text) <= _BCRYPT_BYTES else _PREHASHED
-        with self.at_once:
+        with self._turn():
             hashed = bcrypt.hashpw(_input(text, scheme), bcrypt.gensalt(self.rounds))
         return HashedPassword(hashed.decode(), scheme)
 
     def verify(self, password: str, known: HashedPassword | None) -> bool:
-        """Tell whether a password is the known one; for nobody's password it takes as long to say no."""
+        """Tell whether a password is the known one; for nobody's password it takes as long to say no.
+
+        Raises TooManyAtOnce.
+        """
         text = normalise(password).encode()
         hashed = known or self.nobody
         if hashed.scheme == _PLAIN and len(text) > _BCRYPT_BYTES:
             # bcrypt refuses what it cannot read; the password is wrong, and saying so takes as long.
             text, known = text[:_BCRYPT_BYTES], None
-        with self.at_once:
+        with self._turn():
             matches = bcrypt.checkpw(_input(text, hashed.scheme), hashed.text.encode())
         return matches and known is not None
 
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self.queue.acquire(blocking=False):
+            raise TooManyAtOnce
+        try:
+            with self.one:
+                yield
+        finally:
+            self.queue.release()
 
-def make_passwords(rounds: int, *, at_once: int) -> Passwords:
-    """Return a hasher with bcrypt's cost `rounds`."""
+
+def make_passwords(rounds: int, *, waiting: int) -> Passwords:
+    """Return a hasher with bcrypt's cost `rounds`, in which at most `waiting` callers wait for their turn."""
     nobody = bcrypt.hashpw(b"nobody", bcrypt.gensalt(rounds)).decode()
-    return Passwords(rounds, threading.BoundedSemaphore(at_once), HashedPassword(nobody, _PLAIN))
+    return Passwords(rounds, HashedPassword(nobody, _PLAIN), threading.BoundedSemaphore(waiting))
 
 
 def normalise(password: str) -> str:

@@ -4,10 +4,13 @@ import re
 
 from flask import Flask, g, request
 from flask.typing import ResponseReturnValue
+from gunicorn.http.errors import ParseException
 from psycopg2 import errors as postgres
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.routing import BaseConverter
 
 from scheduling.errors import ApiError
+from scheduling.slow_bodies import BodyWatcher
 from sql.database import ConnectionLost
 
 _LARGEST_ID = 2**63 - 1
@@ -38,13 +41,33 @@ class Api(Flask):
 
 def register_request_guard(app: Flask) -> None:
     """Bound what is read before anybody looks at it."""
-    app.before_request(_guard)
+    watcher = BodyWatcher()
 
-
-def _guard() -> None:
-    g.token_at_stake = request.blueprint == "auth" or "Authorization" in request.headers
-    if request.content_length is None or request.content_length:
+    def guard() -> None:
+        g.token_at_stake = request.blueprint == "auth" or "Authorization" in request.headers
         # Read now: a body that is too large is refused before anything else is looked at.
-        request.get_data(cache=True)
-    if b"%00" in request.query_string or b"\0" in request.query_string:
-        raise ApiError(400, "validation_error", "Text must not contain NUL")
+        if request.content_length != 0:
+            _read_body(watcher)
+        if b"%00" in request.query_string or b"\0" in request.query_string:
+            raise ApiError(400, "validation_error", "Text must not contain NUL")
+
+    app.before_request(guard)
+
+
+def _read_body(watcher: BodyWatcher) -> None:
+    """Read the body; raise ApiError for one that is too large, broken off or slow, and leave the connection."""
+    try:
+        with watcher.watching(request.environ.get("gunicorn.socket") if _has_body() else None):
+            request.get_data(cache=True)
+    except RequestEntityTooLarge:
+        raise ApiError(
+            413, "payload_too_large", "The body is larger than 64 KiB", headers={"Connection": "close"}
+        ) from None
+    except (OSError, ParseException, ClientDisconnected):
+        raise ApiError(
+            400, "malformed_json", "The body did not arrive whole and in time", headers={"Connection": "close"}
+        ) from None
+
+
+def _has_body() -> bool:
+    return request.content_length is not None or "HTTP_TRANSFER_ENCODING" in request.environ

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 from environs import Env
+from limits import parse_many
 from marshmallow import ValidationError
 from marshmallow.validate import Range
 
@@ -21,7 +22,9 @@ class Settings:
 
     port: int
     threads: int
+    pool_size: int
     jwt_secret: str = field(repr=False)
+    jwt_secret_previous: str = field(repr=False)
     jwt_expires_days: int
     password_min_length: int
     bcrypt_rounds: int
@@ -29,6 +32,10 @@ class Settings:
     logout_revokes: bool
     trusted_proxies: int
     metrics_token: str = field(repr=False)
+    rate_limit_login_failures: str
+    rate_limit_register: str
+    rate_limit_events: str
+    rate_limit_default: str
     delivery: DeliverySettings
 
     @property
@@ -42,8 +49,10 @@ def read_settings() -> Settings:
     with environment() as env:
         return Settings(
             port=env.int("PORT", 3000, validate=Range(1, 65535)),
-            threads=env.int("WEB_THREADS", 8, validate=Range(1, 200)),
+            threads=env.int("WEB_THREADS", 32, validate=Range(1, 256)),
+            pool_size=env.int("DATABASE_POOL_SIZE", 8, validate=Range(1, 256)),
             jwt_secret=env.str("JWT_SECRET", validate=_secret_check(env)),
+            jwt_secret_previous=env.str("JWT_SECRET_PREVIOUS", ""),
             jwt_expires_days=env.int("JWT_EXPIRES_DAYS", 7, validate=Range(1, 3650)),
             password_min_length=env.int("PASSWORD_MIN_LENGTH", 6, validate=Range(1, 1024)),
             bcrypt_rounds=env.int("BCRYPT_ROUNDS", 10, validate=Range(4, 16)),
@@ -51,6 +60,10 @@ def read_settings() -> Settings:
             logout_revokes=env.bool("LOGOUT_REVOKES", False),
             trusted_proxies=env.int("TRUSTED_PROXIES", 0, validate=Range(0, 10)),
             metrics_token=env.str("METRICS_TOKEN", ""),
+            rate_limit_login_failures=_rate(env, "RATE_LIMIT_LOGIN_FAILURES", "10 per 15 minutes"),
+            rate_limit_register=_rate(env, "RATE_LIMIT_REGISTER", "300 per minute"),
+            rate_limit_events=_rate(env, "RATE_LIMIT_EVENTS", "6000 per minute"),
+            rate_limit_default=_rate(env, "RATE_LIMIT_DEFAULT", ""),
             delivery=delivery_settings(env),
         )
 
@@ -58,6 +71,22 @@ def read_settings() -> Settings:
 def sample_secret(example: Path = ROOT / ".env.example") -> str | None:
     """Return the secret that everybody knows, because it stands in the example."""
     return dotenv_values(example).get("JWT_SECRET")
+
+
+def _rate(env: Env, name: str, default: str) -> str:
+    return str(env.str(name, default, validate=_is_rate))
+
+
+def _is_rate(value: str) -> None:
+    """Accept a rate as `limits` reads it; empty means that there is none."""
+    if not value.strip():
+        return
+    try:
+        rates = parse_many(value)
+    except ValueError:
+        raise ValidationError("must be a rate such as 300 per minute") from None
+    if any(rate.amount < 1 for rate in rates):
+        raise ValidationError("must allow at least 1")
 
 
 def _secret_check(env: Env) -> Callable[[str], None]:

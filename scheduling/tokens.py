@@ -1,5 +1,6 @@
 """Tokens: JSON Web Tokens (RFC 7519) with HS256, as the original issues them, checked claim by claim."""
 
+import hashlib
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import flask_jwt_extended
-from flask import Flask
+from flask import Flask, current_app
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt.exceptions import PyJWTError
 
@@ -39,7 +40,14 @@ def configure_tokens(app: Flask, settings: Settings) -> None:
         JWT_DECODE_LEEWAY=_LEEWAY_SECONDS,
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(days=settings.jwt_expires_days),
     )
-    flask_jwt_extended.JWTManager(app)
+    manager = flask_jwt_extended.JWTManager(app)
+    secrets = {_key_id(secret): secret for secret in (settings.jwt_secret_previous, settings.jwt_secret) if secret}
+    app.config["JWT_HEADERS"] = {"kid": _key_id(settings.jwt_secret)}
+
+    @manager.decode_key_loader
+    def _choose_secret(header: dict[str, Any], _claims: dict[str, Any]) -> str:
+        """Return the secret that a token names; one that names none was signed with the current one."""
+        return secrets.get(str(header.get("kid")), settings.jwt_secret)
 
 
 def issue_token(user: dict[str, Any], *, issued_at: int, life_days: int) -> str:
@@ -53,7 +61,8 @@ def issue_token(user: dict[str, Any], *, issued_at: int, life_days: int) -> str:
         "exp": issued_at + life_days * 86_400,
         "jti": uuid4().hex,
     }
-    return flask_jwt_extended.create_access_token(str(user["id"]), additional_claims=claims)
+    headers = current_app.config["JWT_HEADERS"]
+    return flask_jwt_extended.create_access_token(str(user["id"]), additional_claims=claims, additional_headers=headers)
 
 
 def read_token(encoded: str) -> Token:
@@ -73,6 +82,11 @@ def token_invalid() -> ApiError:
         "The token is invalid or expired; sign in again",
         headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
     )
+
+
+def _key_id(secret: str) -> str:
+    """Name a secret without telling it."""
+    return hashlib.sha256(b"key id of " + secret.encode()).hexdigest()[:8]
 
 
 def _checked(claims: dict[str, Any]) -> Token:

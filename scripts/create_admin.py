@@ -57,7 +57,7 @@ def create(database: Database, settings: Settings, email: str, name: str) -> int
     person = RegisterIn().load({"email": email, "name": name, "password": read_password()})
     if len(normalise(person["password"])) < settings.password_min_length:
         return fail(f"the password must have at least {settings.password_min_length} characters")
-    hashed = make_passwords(settings.bcrypt_rounds, at_once=1).hash(person["password"])
+    hashed = make_passwords(settings.bcrypt_rounds, waiting=1).hash(person["password"])
     with database.statement() as tx:
         created = users.insert_admin(
             tx, name=name, email=email, password_hash=hashed.text, password_scheme=hashed.scheme

@@ -13,17 +13,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+import orjson
 import psycopg2
 from psycopg2.extensions import (
     POLL_OK,
     POLL_READ,
     STATUS_SETUP,
     TRANSACTION_STATUS_IDLE,
+    parse_dsn,
     set_wait_callback,
 )
 from psycopg2.extensions import (
     connection as PlainConnection,
 )
+from psycopg2.extras import register_default_jsonb
 
 
 class PoolExhausted(Exception):  # noqa: N818 - a state, not a fault of the caller
@@ -37,7 +40,6 @@ class NoAnswer(psycopg2.OperationalError):
 class Connection(PlainConnection):
     """A connection that knows how long it may be kept waiting, in seconds (None: for ever)."""
 
-    connect_within: float | None = None
     answer_within: float | None = None
     idle_since: float = 0.0
 
@@ -47,7 +49,7 @@ class Session:
     """How the sessions of a pool behave. All times in seconds."""
 
     application_name: str
-    connect_within: float = 2.0
+    connect_timeout: int = 2
     # A process that is stopped, not dead, keeps its sockets open: only our own clock ends that wait.
     answer_within: float = 4.0
     statement_timeout: float = 3.5
@@ -82,8 +84,7 @@ class ConnectionPool:
     _guard: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
-        limits = {"connect_within": self.session.connect_within, "answer_within": self.session.answer_within}
-        self._connection_class = type("LimitedConnection", (Connection,), limits)
+        self._connection_class = type("LimitedConnection", (Connection,), {"answer_within": self.session.answer_within})
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -136,7 +137,7 @@ class ConnectionPool:
         connection: Connection = psycopg2.connect(
             self.dsn,
             connection_factory=self._connection_class,
-            connect_timeout=max(2, int(self.session.connect_within)),
+            connect_timeout=self.session.connect_timeout,
             application_name=self.session.application_name,
             options=self.session.options(),
         )
@@ -168,8 +169,7 @@ def _wait_for_answer(connection: PlainConnection) -> None:
 
     psycopg2 closes a connection whose wait was ended by an error (its green.c), so nobody reads a late answer.
     """
-    connecting = connection.status == STATUS_SETUP
-    limit = getattr(connection, "connect_within" if connecting else "answer_within", None)
+    limit = _seconds_to_wait(connection)
     deadline = None if limit is None else time.monotonic() + limit
     while (state := connection.poll()) != POLL_OK:
         poll = select.poll()
@@ -179,4 +179,14 @@ def _wait_for_answer(connection: PlainConnection) -> None:
             raise NoAnswer("PostgreSQL did not answer in time")
 
 
+def _seconds_to_wait(connection: PlainConnection) -> float | None:
+    """Return the limit of a wait; libpq leaves connect_timeout to whoever waits for it."""
+    if connection.status == STATUS_SETUP:
+        seconds = parse_dsn(connection.dsn).get("connect_timeout")
+        return float(seconds) if seconds else None
+    return getattr(connection, "answer_within", None)
+
+
 set_wait_callback(_wait_for_answer)
+# Numbers come back from jsonb as large as they went in; Python's own parser makes integers that no answer can hold.
+register_default_jsonb(globally=True, loads=orjson.loads)

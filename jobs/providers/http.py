@@ -2,7 +2,6 @@
 
 import re
 import ssl
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,9 +11,9 @@ from typing import Any
 
 import orjson
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, NewConnectionError
 
+from jobs.providers.connection import DeadlineAdapter, TimedBody
 from jobs.providers.deadline import within
 from jobs.providers.provider import DeliveryError, Failure
 
@@ -42,8 +41,7 @@ class Patience:
     """Limit the stages of a request, in seconds; the total stays below the lease of 15 seconds."""
 
     connect: float = 3.0
-    silence: float = 6.0
-    body: float = 8.0
+    answer: float = 6.0
     total: float = 10.0
 
 
@@ -64,7 +62,7 @@ class Api:
         self.key = key
         self.patience = patience or Patience()
         # An adapter without its Session: no redirects, cookies, proxies or netrc that nobody asked for.
-        self.adapter = HTTPAdapter()
+        self.adapter = DeadlineAdapter()
 
     def post(self, body: bytes, idempotency_key: str) -> Answer:
         """Return the answer of a provider that has accepted the body.
@@ -91,18 +89,18 @@ class Api:
             "Idempotency-Key": idempotency_key,
             "User-Agent": "scheduling",  # Resend refuses who does not name a client
         }
+        timed = TimedBody(body, self.patience.total)
         try:
-            return requests.Request("POST", self.url, data=body, headers=headers).prepare()
+            return requests.Request("POST", self.url, data=timed, headers=headers).prepare()
         except requests.RequestException as error:
             reason = "The address or the key of the provider is malformed."
             raise DeliveryError(reason, Failure.CONFIGURATION) from error
 
     def _attempt(self, request: requests.PreparedRequest) -> Answer:
-        deadline = time.monotonic() + self.patience.body
-        timeout = (self.patience.connect, self.patience.silence)
+        timeout = (self.patience.connect, self.patience.answer)
         response = self.adapter.send(request, stream=True, timeout=timeout, verify=True)
         try:
-            return Answer(response.status_code, response.headers, _object(_read(response, deadline)))
+            return Answer(response.status_code, response.headers, _object(_read(response)))
         finally:
             response.close()
 
@@ -130,18 +128,12 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
     return min(max(seconds.total_seconds(), 0.0), RETRY_AFTER_SECONDS)
 
 
-def _read(response: requests.Response, deadline: float) -> bytes:
-    """Return the body, or what came of it: by then the status has decided."""
-    body = bytearray()
+def _read(response: requests.Response) -> bytes:
+    """Return the first of the body, or nothing when it breaks off: by then the status has decided."""
     try:
-        while len(body) < ANSWER_BYTES and time.monotonic() < deadline:
-            chunk = response.raw.read1(ANSWER_BYTES - len(body), decode_content=False)
-            if not chunk:
-                break
-            body += chunk
+        return response.raw.read(ANSWER_BYTES, decode_content=False)
     except HTTPError:
-        pass
-    return bytes(body)
+        return b""
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -35,6 +35,13 @@ class Attempt:
 
     deadline: float
     content_sent: bool = False
+    server: SMTP | None = None
+
+    def give_up(self) -> None:
+        """End what may still be going on in the thread of the attempt."""
+        if self.server and self.server.sock:
+            with suppress(OSError):
+                self.server.sock.shutdown(socket.SHUT_RDWR)
 
 
 class Smtp:
@@ -72,11 +79,13 @@ class Smtp:
         try:
             within(self.total, partial(self._deliver, message, attempt))
         except (OSError, UnicodeError) as error:  # SMTPException is an OSError
+            attempt.give_up()
             raise _lost(error, attempt) from error
         return mime.message_id(message)
 
     def _deliver(self, message: Message, attempt: Attempt) -> None:
         with closing(self._connect()) as server:
+            attempt.server = server
             self._log_in(server)
             _address(server, message)
             _hand_over(server, mime.encode(message), attempt)

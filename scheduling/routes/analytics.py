@@ -10,6 +10,7 @@ from scheduling.access import admin_required, authenticated, optionally_authenti
 from scheduling.blueprint import Blueprint
 from scheduling.context import reading, statement
 from scheduling.idempotency import idempotent
+from scheduling.limited import limited
 from scheduling.pages import page
 from scheduling.schemas.analytics import (
     DashboardOut,
@@ -26,6 +27,7 @@ blueprint = Blueprint("analytics", __name__, url_prefix="/analytics", descriptio
 
 @blueprint.post("/event")
 @optionally_authenticated
+@limited("rate_limit_events", only_anonymous=True)
 @idempotent
 @blueprint.arguments(EventIn)
 @blueprint.response(201, EventLoggedOut)

@@ -3,11 +3,11 @@
 from functools import partial
 from typing import Any
 
-from flask import Response
+from flask import Response, g
 
 from scheduling.access import admin_required, authenticated
 from scheduling.blueprint import Blueprint
-from scheduling.context import current_user, reading, services, statement
+from scheduling.context import current_user, outbox, reading, services, statement
 from scheduling.errors import ApiError, invalid
 from scheduling.pages import page
 from scheduling.passwords import HashedPassword, normalise
@@ -35,10 +35,17 @@ def change_profile(changes: dict[str, Any]) -> dict[str, Any]:
     """Change the caller's name, address or both."""
     with statement() as tx:
         user = users.update_profile(
-            tx, user_id=current_user["id"], name=changes.get("name"), email=changes.get("email")
+            tx,
+            user_id=current_user["id"],
+            name=changes.get("name"),
+            email=changes.get("email"),
+            request_id=g.request_id,
         )
-    if user is None:
-        raise token_invalid()
+        if user is None:
+            raise token_invalid()
+        email_id = user.pop("email_id")
+        if email_id is not None:
+            outbox.announce(tx, email_id)
     return {"message": "Profile updated successfully", "user": user}
 
 
@@ -64,9 +71,11 @@ def change_password(passwords: dict[str, Any]) -> dict[str, Any]:
             old_hash=row["password_hash"],
             new_hash=hashed.text,
             new_scheme=hashed.scheme,
+            request_id=g.request_id,
         )
-    if changed is None:
-        raise _wrong_password()
+        if changed is None:
+            raise _wrong_password()
+        outbox.announce(tx, changed["email_id"])
     token = issue_token(
         dict(current_user), issued_at=changed["issued_at"], life_days=services().settings.jwt_expires_days
     )

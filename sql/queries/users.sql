@@ -32,22 +32,43 @@ WHERE id = :user_id
   AND tokens_valid_from <= to_timestamp(:issued_at)
   AND NOT EXISTS (SELECT FROM revoked_tokens WHERE jti = :token_id);
 
--- name: update_profile(user_id, name, email)^
--- Change the name, the address or both.
-UPDATE users
-SET name = coalesce(:name, name), email = coalesce(:email, email), updated_at = now()
-WHERE id = :user_id
-RETURNING id, name, email, role, created_at;
+-- name: update_profile(user_id, name, email, request_id)^
+-- Change the name, the address or both; a changed address is told to the old one.
+WITH before AS MATERIALIZED (
+    SELECT id, email FROM users WHERE id = :user_id FOR NO KEY UPDATE
+), person AS (
+    UPDATE users
+    SET name = coalesce(:name, name), email = coalesce(:email, users.email), updated_at = now()
+    FROM before
+    WHERE users.id = before.id
+    RETURNING users.id, name, users.email, role, created_at
+), told AS (
+    INSERT INTO emails (kind, recipient, data, request_id)
+    SELECT 'EMAIL_CHANGED', before.email,
+           jsonb_build_object('name', person.name, 'new_email', person.email), :request_id
+    FROM before JOIN person ON person.id = before.id AND person.email <> before.email
+    RETURNING id
+)
+SELECT person.id, person.name, person.email, person.role, person.created_at, told.id AS email_id
+FROM person LEFT JOIN told ON true;
 
--- name: update_password(user_id, old_hash, new_hash, new_scheme)^
--- Replace the password that was just verified, and kill every earlier token. No row: somebody else was faster.
-UPDATE users
-SET password_hash = :new_hash,
-    password_scheme = :new_scheme,
-    tokens_valid_from = greatest(date_trunc('second', now()), tokens_valid_from) + interval '1 second',
-    updated_at = now()
-WHERE id = :user_id AND password_hash = :old_hash
-RETURNING extract(epoch FROM tokens_valid_from)::bigint AS issued_at;
+-- name: update_password(user_id, old_hash, new_hash, new_scheme, request_id)^
+-- Replace the password that was just verified, kill every earlier token and tell the owner by e-mail. No row:
+-- somebody else was faster.
+WITH person AS (
+    UPDATE users
+    SET password_hash = :new_hash,
+        password_scheme = :new_scheme,
+        tokens_valid_from = greatest(date_trunc('second', now()), tokens_valid_from) + interval '1 second',
+        updated_at = now()
+    WHERE id = :user_id AND password_hash = :old_hash
+    RETURNING name, email, extract(epoch FROM tokens_valid_from)::bigint AS issued_at
+), told AS (
+    INSERT INTO emails (kind, recipient, data, request_id)
+    SELECT 'PASSWORD_CHANGED', email, jsonb_build_object('name', name), :request_id FROM person
+    RETURNING id
+)
+SELECT issued_at, told.id AS email_id FROM person, told;
 
 -- name: select_users(after_created_at, after_id, limit)
 -- List everybody, newest first.

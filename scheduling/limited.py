@@ -1,0 +1,69 @@
+"""Rate limits of routes, and the headers that tell a client where it stands."""
+
+import ipaddress
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from flask import Flask, Response, g, request
+
+from scheduling.context import services
+from scheduling.errors import too_many
+from scheduling.rate_limits import Standing
+
+View = Callable[..., Any]
+
+
+def limited(setting: str, *, only_anonymous: bool = False) -> Callable[[View], View]:
+    """Limit a route per address, at the rate that a setting names; an empty one means no limit."""
+
+    def decorator(view: View) -> View:
+        @wraps(view)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            rate = getattr(services().settings, setting)
+            if rate and not (only_anonymous and g.get("current_user")):
+                refuse_beyond(services().rates.take(rate, setting, client_address()))
+            return view(*args, **kwargs)
+
+        return wrapper
+
+    return decorator
+
+
+def register_default_limit(app: Flask) -> None:
+    """Apply RATE_LIMIT_DEFAULT to every request, and report standings on answers."""
+    app.before_request(_apply_default)
+    app.after_request(_report_standing)
+
+
+def refuse_beyond(standing: Standing) -> None:
+    """Remember a standing for the answer; raise ApiError 429 when nothing is left."""
+    g.standing = standing
+    if not standing.allowed:
+        raise too_many(
+            f"Too many requests; try again in {standing.reset_seconds} seconds", retry_after=standing.reset_seconds
+        )
+
+
+def client_address() -> str:
+    """Return whom to count: an IPv4 address, or the /64 that an IPv6 customer is given."""
+    address = ipaddress.ip_address(request.remote_addr or "0.0.0.0")  # noqa: S104 - nobody, not everybody
+    if address.version == 4:
+        return str(address)
+    mapped = ipaddress.IPv6Address(address).ipv4_mapped
+    return str(mapped or ipaddress.ip_network((address, 64), strict=False).network_address)
+
+
+def _apply_default() -> None:
+    rate = services().settings.rate_limit_default
+    if rate:
+        refuse_beyond(services().rates.take(rate, "default", client_address()))
+
+
+def _report_standing(response: Response) -> Response:
+    standing: Standing | None = g.get("standing")
+    if standing is not None:
+        response.headers["RateLimit-Limit"] = str(standing.limit)
+        response.headers["RateLimit-Remaining"] = str(standing.remaining)
+        response.headers["RateLimit-Reset"] = str(standing.reset_seconds)
+    return response
