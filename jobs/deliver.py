@@ -123,17 +123,17 @@ class Delivery:
             emails.settle_failed,
             email_id=row["id"],
             fence=row["fence"],
-            failure=error.failure.name.lower(),
+            failure=error.failure.value,
             error=f"{error.reason} {step.reason}".strip(),
             wait_seconds=step.wait_seconds,
             rejected=int(step.costs_attempt),
             dead=step.dead,
         )
-        self.outcomes[error.failure.name.lower()] += 1
+        self.outcomes[error.failure.value] += 1
         report = bound.error if step.dead or step.alarm else bound.warning
         report(
             "email_dead" if step.dead else "email_deferred",
-            failure=error.failure.name.lower(),
+            failure=error.failure.value,
             reason=error.reason,
             wait_seconds=round(step.wait_seconds, 1),
         )

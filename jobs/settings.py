@@ -4,9 +4,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, cast, get_args
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
+import certifi
 from environs import Env, EnvValidationError
 from marshmallow import ValidationError
 from marshmallow.validate import OneOf, Range
@@ -154,7 +157,31 @@ def _is_redis_url(value: str) -> None:
 def _is_postgres_url(value: str) -> None:
     if not value.startswith(("postgres://", "postgresql://")):
         raise ValidationError("must begin with postgres:// or postgresql://")
+    try:
+        urlsplit(value)
+    except ValueError:
+        raise ValidationError("is not an address") from None
 
 
 def _database_url(env: Env) -> str:
-    return str(env.str("DATABASE_URL", validate=_is_postgres_url))
+    return _verified(str(env.str("DATABASE_URL", validate=_is_postgres_url)))
+
+
+def _verified(url: str) -> str:
+    """Make a server on another network prove who it is; libpq by itself would take whoever answers.
+
+    An sslmode in the address, or PGSSLMODE, says otherwise.
+    """
+    parts = urlsplit(url)
+    if "sslmode=" in parts.query or "PGSSLMODE" in os.environ or not _is_elsewhere(parts.hostname or ""):
+        return url
+    verification = urlencode({"sslmode": "verify-full", "sslrootcert": certifi.where()})
+    return urlunsplit(parts._replace(query=f"{parts.query}&{verification}".lstrip("&")))
+
+
+def _is_elsewhere(host: str) -> bool:
+    """Tell a host of the internet from one of the own machine or network."""
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return "." in host and not host.endswith((".local", ".internal", ".localdomain"))

@@ -54,15 +54,14 @@ def authenticated(view: View) -> View:
         _sign_in()
         return view(*args, **kwargs)
 
-    return _declare(wrapper, Access.AUTHENTICATED)
+    return _declare(wrapper, access_of(view) or Access.AUTHENTICATED)
 
 
 def admin_required(view: View) -> View:
-    """Let in platform administrators; the role is the database's, not the token's."""
+    """Let in platform administrators, below `authenticated`; the role is the database's, not the token's."""
 
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        _sign_in()
         if g.current_user["role"] != "admin":
             raise ApiError(403, "forbidden", "This is for platform administrators")
         return view(*args, **kwargs)

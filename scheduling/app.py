@@ -66,8 +66,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     api = make_api(app)
     for area in (auth, users, bookings, organizations, notifications, analytics):
         api.register_blueprint(area.blueprint, url_prefix=PREFIX + area.blueprint.url_prefix)
-    app.register_blueprint(health.blueprint)
-    app.register_blueprint(metrics.blueprint)
+    for area in (health, metrics):
+        api.register_blueprint(area.blueprint)
     app.register_blueprint(docs.blueprint)
     # Last, because flask-smorest brings handlers of its own.
     register_error_handlers(app)

@@ -1,6 +1,7 @@
 """The OpenAPI document: what the decorators of a route say, and what every route of its kind may answer."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 from flask import Flask
@@ -59,7 +60,7 @@ def make_api(app: Flask) -> Api:
 
 def document(app: Flask) -> dict[str, Any]:
     """Return the document, completed with what each route may answer."""
-    completed: dict[str, Any] = app.extensions[_EXTENSION].spec.to_dict()
+    completed: dict[str, Any] = deepcopy(app.extensions[_EXTENSION].spec.to_dict())
     for unused in ("Error", "PaginationMetadata"):
         completed["components"]["schemas"].pop(unused, None)
     completed["components"].pop("responses", None)
@@ -96,6 +97,8 @@ def _complete(operation: dict[str, Any], method: str, rule: str, view: Callable[
         refusals |= {"409", "422"}
     refusals |= _of_area(method, rule)
     for status in sorted(refusals):
+        if "content" in operation["responses"].get(status, {}):
+            continue
         operation["responses"][status] = {
             "description": _REFUSALS[status],
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -126,6 +129,6 @@ def _of_area(method: str, rule: str) -> set[str]:
         return {"412"} if method == "DELETE" else {"409", "412"}
     if "/organizations/<id:" in rule and method != "GET":
         return {"403"}
-    if rule.endswith("/auth/login"):
+    if rule.endswith(("/auth/login", "/metrics")):
         return {"401"}
     return set()

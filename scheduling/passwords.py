@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import bcrypt
+from zxcvbn import zxcvbn
 
 MAX_CHARACTERS = 1024
 
 _BCRYPT_BYTES = 72
+_ESTIMATED_CHARACTERS = 32
+_TOO_FEW_GUESSES = 10**6
 _PLAIN, _PREHASHED = "bcrypt", "sha256+bcrypt"
 
 
@@ -74,6 +77,12 @@ def make_passwords(rounds: int, *, waiting: int) -> Passwords:
     """Return a hasher with bcrypt's cost `rounds`, in which at most `waiting` callers wait for their turn."""
     nobody = bcrypt.hashpw(b"nobody", bcrypt.gensalt(rounds)).decode()
     return Passwords(rounds, HashedPassword(nobody, _PLAIN), threading.BoundedSemaphore(waiting))
+
+
+def is_easy_to_guess(password: str, *known: str) -> bool:
+    """Tell whether fewer than a million guesses find a password; `known` is what an attacker knows of its owner."""
+    # What follows the first characters makes it harder at best, and the estimate takes long for long ones.
+    return bool(zxcvbn(password[:_ESTIMATED_CHARACTERS], user_inputs=known)["guesses"] < _TOO_FEW_GUESSES)
 
 
 def normalise(password: str) -> str:

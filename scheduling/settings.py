@@ -27,6 +27,7 @@ class Settings:
     jwt_secret_previous: str = field(repr=False)
     jwt_expires_days: int
     password_min_length: int
+    password_reject_common: bool
     bcrypt_rounds: int
     cors_origins: list[str]
     logout_revokes: bool
@@ -55,6 +56,7 @@ def read_settings() -> Settings:
             jwt_secret_previous=env.str("JWT_SECRET_PREVIOUS", ""),
             jwt_expires_days=env.int("JWT_EXPIRES_DAYS", 7, validate=Range(1, 3650)),
             password_min_length=env.int("PASSWORD_MIN_LENGTH", 6, validate=Range(1, 1024)),
+            password_reject_common=env.bool("PASSWORD_REJECT_COMMON", False),
             bcrypt_rounds=env.int("BCRYPT_ROUNDS", 10, validate=Range(4, 16)),
             cors_origins=env.list("CORS_ORIGINS", ["*"]),
             logout_revokes=env.bool("LOGOUT_REVOKES", False),

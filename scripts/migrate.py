@@ -29,6 +29,8 @@ def main() -> int:
         return migrate(dry_run=arguments.dry_run, wait=arguments.wait)
     except psycopg2.OperationalError as error:
         return fail(f"PostgreSQL is not reachable: {str(error).strip().splitlines()[0]}")
+    except psycopg2.ProgrammingError:
+        return fail("DATABASE_URL is not an address of PostgreSQL")
     except MigrationError as error:
         return fail(str(error))
 

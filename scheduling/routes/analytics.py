@@ -63,8 +63,9 @@ def read_dashboard(query: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.get("/events")
-@admin_required
+@authenticated
 @blueprint.arguments(EventsQuery, location="query")
+@admin_required
 @blueprint.response(200, EventOut(many=True))
 def list_events(query: dict[str, Any]) -> Response:
     """List raw events with who caused them, newest first."""

@@ -7,9 +7,10 @@ from flask import g
 from scheduling.access import authenticated, public
 from scheduling.blueprint import Blueprint
 from scheduling.context import current_user, outbox, services, statement
-from scheduling.errors import ApiError, invalid
+from scheduling.errors import ApiError
 from scheduling.limited import client_address, limited, refuse_beyond
-from scheduling.passwords import HashedPassword, normalise
+from scheduling.new_passwords import accept_password
+from scheduling.passwords import HashedPassword
 from scheduling.schemas.auth import LoginIn, RegisterIn, SignedInOut, VerifiedOut
 from scheduling.schemas.common import MessageOut
 from scheduling.tokens import issue_token
@@ -25,7 +26,7 @@ blueprint = Blueprint("auth", __name__, url_prefix="/auth", description="Registe
 @blueprint.response(201, SignedInOut)
 def register(person: dict[str, Any]) -> dict[str, Any]:
     """Create an account and sign in; a welcome follows by e-mail."""
-    check_length(person["password"], "/password")
+    accept_password(person["password"], "/password", person["name"], person["email"])
     hashed = services().passwords.hash(person["password"])
     with statement() as tx:
         user = users.insert_user(
@@ -102,13 +103,6 @@ def signed_in(message: str, user: Row) -> dict[str, Any]:
     """Return the answer that carries a new token."""
     token = issue_token(user, issued_at=user["issued_at"], life_days=services().settings.jwt_expires_days)
     return {"message": message, "token": token, "user": _identity(user)}
-
-
-def check_length(password: str, pointer: str) -> None:
-    """Require PASSWORD_MIN_LENGTH characters; raise ApiError 400."""
-    shortest = services().settings.password_min_length
-    if len(normalise(password)) < shortest:
-        raise invalid(pointer, f"Password must be at least {shortest} characters")
 
 
 def _identity(user: Row) -> dict[str, Any]:

@@ -4,17 +4,19 @@ import time
 from typing import Any
 
 import psycopg2
-from flask import Blueprint, Response, jsonify
+from flask import Response, jsonify
 from redis.exceptions import RedisError
 
 from jobs.connection import connect_redis
 from scheduling.access import public
+from scheduling.blueprint import Blueprint
 from scheduling.context import now, reading, services
+from scheduling.schemas.health import HealthOut, ReadinessOut
 from sql.migrator import latest_version
 from sql.pool import PoolExhausted
 from sql.queries import emails, health
 
-blueprint = Blueprint("health", __name__, url_prefix="/health")
+blueprint = Blueprint("health", __name__, url_prefix="/health", description="Is it there, and can it work?")
 
 _STARTED = time.monotonic()
 _SCHEMA = latest_version()
@@ -23,20 +25,21 @@ _REDIS_PATIENCE = 0.5
 
 @blueprint.get("")
 @public
-def read_health() -> Response:
+@blueprint.response(200, HealthOut)
+def read_health() -> dict[str, Any]:
     """Tell that the process lives; touches neither PostgreSQL nor Redis."""
-    return jsonify(
-        {
-            "status": "OK",
-            "uptime": round(time.monotonic() - _STARTED, 3),
-            "timestamp": now(),
-            "environment": services().settings.delivery.app_env,
-        }
-    )
+    return {
+        "status": "OK",
+        "uptime": round(time.monotonic() - _STARTED, 3),
+        "timestamp": now(),
+        "environment": services().settings.delivery.app_env,
+    }
 
 
 @blueprint.get("/ready")
 @public
+@blueprint.response(200, ReadinessOut)
+@blueprint.alt_response(503, schema=ReadinessOut, description="PostgreSQL is away or not migrated")
 def read_readiness() -> tuple[Response, int]:
     """Tell whether requests can be served. Redis only saves waiting, so it is reported and not required."""
     checks = {**_check_database(), "redis": _check_redis()}

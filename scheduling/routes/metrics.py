@@ -2,19 +2,21 @@
 
 import hmac
 
-from flask import Blueprint, Response, request
+from flask import Response, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
 
 from scheduling.access import public
+from scheduling.blueprint import Blueprint
 from scheduling.context import reading, services
 from scheduling.errors import ApiError
 from sql.queries import emails
 
-blueprint = Blueprint("metrics", __name__)
+blueprint = Blueprint("metrics", __name__, description="Numbers for Prometheus.")
 
 
 @blueprint.get("/metrics")
 @public
+@blueprint.alt_response(200, content_type="text/plain", schema={"type": "string"}, description="Prometheus text")
 def read_metrics() -> Response:
     """Return the state of the outbox; with METRICS_TOKEN only to who bears it."""
     _require_token()

@@ -8,9 +8,10 @@ from flask import Response, g
 from scheduling.access import admin_required, authenticated
 from scheduling.blueprint import Blueprint
 from scheduling.context import current_user, outbox, reading, services, statement
-from scheduling.errors import ApiError, invalid
+from scheduling.errors import ApiError
+from scheduling.new_passwords import accept_password
 from scheduling.pages import page
-from scheduling.passwords import HashedPassword, normalise
+from scheduling.passwords import HashedPassword
 from scheduling.schemas.common import PageQuery
 from scheduling.schemas.users import PasswordChangedOut, PasswordChangeIn, ProfileChangedOut, ProfileIn, UserOut
 from scheduling.tokens import issue_token, token_invalid
@@ -55,9 +56,7 @@ def change_profile(changes: dict[str, Any]) -> dict[str, Any]:
 @blueprint.response(200, PasswordChangedOut)
 def change_password(passwords: dict[str, Any]) -> dict[str, Any]:
     """Change the caller's password; every earlier token is dead, the answer carries a new one."""
-    shortest = services().settings.password_min_length
-    if len(normalise(passwords["new_password"])) < shortest:
-        raise invalid("/newPassword", f"Password must be at least {shortest} characters")
+    accept_password(passwords["new_password"], "/newPassword", current_user["name"], current_user["email"])
     with reading() as tx:
         row = users.select_password(tx, user_id=current_user["id"])
     known = row and HashedPassword(row["password_hash"], row["password_scheme"])
@@ -83,8 +82,9 @@ def change_password(passwords: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.get("")
-@admin_required
+@authenticated
 @blueprint.arguments(PageQuery, location="query")
+@admin_required
 @blueprint.response(200, UserOut(many=True))
 def list_users(query: dict[str, Any]) -> Response:
     """List everybody, newest first."""

@@ -16,7 +16,7 @@ LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 # RFC 3339, section 5.6, with what it only tolerates: lower case and a space between date and time.
 _INSTANT = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})[Tt ](?P<time>\d{2}:\d{2}:\d{2})(?:\.(?P<fraction>\d{1,30}))?"
-    r"(?P<offset>[Zz]|[+-]\d{2}:\d{2})",
+    r"(?P<offset>[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
 )
 # Letters that would end a line of a mail header or of a terminal; line and paragraph separators.

@@ -65,6 +65,9 @@ WHERE id = :booking_id AND user_id = :user_id;
 SELECT pg_advisory_xact_lock(1, mod(:user_id::bigint, 2147483647)::integer);
 WITH target AS MATERIALIZED (
     SELECT id, user_id, status, exclusive, version,
+           -- An entry that was laid over an exclusive one does not keep it from being renamed.
+           start_time <> coalesce(:start_time::timestamptz, start_time)
+               OR end_time <> coalesce(:end_time::timestamptz, end_time) AS moves,
            coalesce(:title, title) AS title,
            coalesce(:start_time::timestamptz, start_time) AS start_time,
            coalesce(:end_time::timestamptz, end_time) AS end_time
@@ -76,7 +79,7 @@ WITH target AS MATERIALIZED (
                 WHEN end_time - start_time > interval '366 days' THEN 'bookings_duration_check'
                 WHEN NOT version = ANY(coalesce(:versions::bigint[], ARRAY[version])) THEN 'precondition_failed'
                 WHEN status = 'cancelled' THEN 'booking_cancelled'
-                WHEN exclusive AND conflicts <> '{}' THEN 'booking_conflict' END AS refusal
+                WHEN exclusive AND moves AND conflicts <> '{}' THEN 'booking_conflict' END AS refusal
     FROM target, LATERAL (
         SELECT coalesce(array_agg(id ORDER BY id), '{}') AS conflicts
         FROM (
