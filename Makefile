@@ -4,7 +4,7 @@ PYTHON ?= python3
 PINNED = --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lint types imports coverage bench requirements clean
+.PHONY: help setup run test check format lint types imports coverage bench chaos requirements clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ coverage: setup ## say which lines and branches the tests miss
 
 bench: setup ## measure the API (ARGUMENTS="--help" lists what can be asked)
 	@.venv/bin/python -m scripts.bench $(ARGUMENTS)
+
+chaos: setup ## break everything while people book (SEED=1 SECONDS=60, ARGUMENTS="--help" lists more)
+	@.venv/bin/python -m scripts.chaos --seed $(or $(SEED),1) --seconds $(or $(SECONDS),60) $(ARGUMENTS)
 
 requirements: ## compile setup.cfg into the two files of pinned packages (needs uv)
 	@uv pip compile setup.cfg $(PINNED) -o requirements.txt

@@ -4,7 +4,9 @@ import os
 from pathlib import Path
 
 import gunicorn.http.wsgi
+import gunicorn.util
 
+from scheduling.malformed import write_refusal
 from scheduling.settings import read_settings
 
 # Read here too, so that a bad value stops the master with one line and no worker is started again and again.
@@ -45,3 +47,6 @@ limit_request_field_size = 8190
 
 # gunicorn names itself in each answer and has no setting for that.
 gunicorn.http.wsgi.SERVER = "scheduling"
+
+# Its own answer to what is not HTTP is a page; ours has the shape of every other refusal.
+gunicorn.util.write_error = write_refusal

@@ -7,7 +7,6 @@ through its lease finds a newer fence and changes nothing.
 import math
 import random
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,6 +16,7 @@ import psycopg2
 import structlog
 from rq import Retry
 
+from jobs.outcomes import Outcomes
 from jobs.providers.factory import make_provider
 from jobs.providers.provider import DeliveryError, Failure, Message, Provider
 from jobs.rendering import RenderingError, render
@@ -46,8 +46,7 @@ class Delivery:
     provider: Provider
     settings: EmailSettings
     policy: RetryPolicy
-    # How the provider answered since it was last reported, by class.
-    outcomes: Counter[str] = field(default_factory=Counter, init=False)
+    outcomes: Outcomes = field(default_factory=Outcomes, init=False)
     _has_slots: bool = field(default=False, init=False)
 
     def deliver(self, email_id: int) -> float | None:
@@ -81,7 +80,8 @@ class Delivery:
                 email_ids=email_ids,
                 limit=1,
                 lease_seconds=LEASE_SECONDS,
-                rate_limit=self.settings.rate_limit,
+                rate_slots=self.settings.rate_slots,
+                rate_window=self.settings.rate_window,
             )
         return rows
 
@@ -89,7 +89,7 @@ class Delivery:
         """Make sure that the rate limit has its slots before anything is sent."""
         if not self._has_slots:
             with self.database.statement() as tx:
-                emails.insert_rate_slots(tx, rate_limit=self.settings.rate_limit)
+                emails.insert_rate_slots(tx, rate_slots=self.settings.rate_slots)
             self._has_slots = True
 
     def _offer(self, row: Row) -> "_Outcome":
@@ -106,7 +106,7 @@ class Delivery:
             fence=row["fence"],
             provider_message_id=provider_message_id or None,
         )
-        self.outcomes["sent"] += 1
+        self.outcomes.add("sent")
         bound.info("email_sent" if settled else "email_lease_lost")
         return _Outcome(None, settled["follower_id"] if settled else None)
 
@@ -129,7 +129,7 @@ class Delivery:
             rejected=int(step.costs_attempt),
             dead=step.dead,
         )
-        self.outcomes[error.failure.value] += 1
+        self.outcomes.add(error.failure.value)
         report = bound.error if step.dead or step.alarm else bound.warning
         report(
             "email_dead" if step.dead else "email_deferred",
@@ -145,7 +145,7 @@ class Delivery:
         while True:
             try:
                 with self.database.statement() as tx:
-                    return statement(tx, **parameters)
+                    return statement(tx, rate_window=self.settings.rate_window, **parameters)
             except (psycopg2.OperationalError, psycopg2.InterfaceError, PoolExhausted):
                 if time.monotonic() > deadline:
                     raise

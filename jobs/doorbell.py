@@ -3,7 +3,7 @@
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -24,14 +24,21 @@ JOB_TIMEOUT = 60
 _BATCH = 100
 
 
-def ring(redis: Redis, email_ids: Sequence[int]) -> None:
-    """Put a job for each row on the queue; raise RedisError when Redis is away."""
-    Queue(QUEUE, connection=redis, serializer="json").enqueue_many([_job(email_id) for email_id in email_ids])
+def ring(redis: Redis, email_ids: Sequence[int], urgent: Collection[int] = ()) -> None:
+    """Put a job for each row on the queue, the urgent ones in front; raise RedisError when Redis is away."""
+    jobs = [_job(email_id, at_front=email_id in urgent) for email_id in email_ids]
+    Queue(QUEUE, connection=redis, serializer="json").enqueue_many(jobs)
 
 
-def _job(email_id: int) -> EnqueueData:
+def _job(email_id: int, *, at_front: bool) -> EnqueueData:
     return Queue.prepare_data(
-        JOB, (email_id,), job_id=f"email-{email_id}", timeout=JOB_TIMEOUT, result_ttl=0, failure_ttl=3600
+        JOB,
+        (email_id,),
+        job_id=f"email-{email_id}",
+        timeout=JOB_TIMEOUT,
+        result_ttl=0,
+        failure_ttl=3600,
+        at_front=at_front,
     )
 
 
@@ -81,4 +88,5 @@ class Doorbell:
         batch: list[int] = []
         while self._waiting and len(batch) < _BATCH:
             batch.append(self._waiting.popleft())
-        return batch
+        # One id twice in a batch is refused by RQ.
+        return list(dict.fromkeys(batch))

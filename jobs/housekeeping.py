@@ -3,7 +3,10 @@
 import time
 from dataclasses import dataclass, field
 
+import psycopg2
+
 from jobs.deliver import Delivery
+from sql.pool import PoolExhausted
 from sql.queries import emails, idempotency, tokens
 
 _EVERY_SECONDS = 60.0
@@ -19,14 +22,16 @@ class Housekeeping:
 
     def report_outcomes(self) -> None:
         """Add what this process has seen to the totals."""
-        if not self.delivery.outcomes:
+        seen = self.delivery.outcomes.take()
+        if not seen:
             return
-        seen = dict(self.delivery.outcomes)
-        with self.delivery.database.statement() as tx:
-            emails.add_outcomes(tx, outcomes=list(seen), counts=list(seen.values()))
-        self.delivery.outcomes.subtract(seen)
-        for outcome in [outcome for outcome, count in self.delivery.outcomes.items() if not count]:
-            del self.delivery.outcomes[outcome]
+        try:
+            with self.delivery.database.statement() as tx:
+                emails.upsert_outcomes(tx, outcomes=list(seen), counts=list(seen.values()))
+        except (psycopg2.Error, PoolExhausted):
+            for outcome, count in seen.items():
+                self.delivery.outcomes.add(outcome, count)
+            raise
 
     def prune(self) -> None:
         """Once a minute, delete a batch of what has outlived its use."""

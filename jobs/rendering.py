@@ -89,7 +89,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["period"] = period
-    # Compiled here, once: the worker forks for every job and would compile anew in each.
+    # Compiled here, once: a fault in a template stops the worker at its start.
     for name in environment.list_templates():
         environment.get_template(name)
     return environment

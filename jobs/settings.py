@@ -10,15 +10,18 @@ from typing import Literal, cast, get_args
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import certifi
+import psycopg2
 from environs import Env, EnvValidationError
 from marshmallow import ValidationError
 from marshmallow.validate import OneOf, Range
+from psycopg2.extensions import parse_dsn
 
 ROOT = Path(__file__).resolve().parent.parent
 
 Provider = Literal["mock", "smtp", "sendgrid", "resend"]
 PROVIDERS = get_args(Provider)
-PLAIN_REDIS, TLS_REDIS = "redis://", "rediss://"
+# More slots than that are not looked through for each mail.
+_MOST_SLOTS = 6000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,16 @@ class EmailSettings:
     smtp_secure: bool = False
     mock_folder: str = ""
     mock_delay: float = 1.0
+
+    @property
+    def rate_window(self) -> int:
+        """Return the seconds in which a slot is used once: the minute of the limit, a second of it when it is large."""
+        return 60 if self.rate_limit <= _MOST_SLOTS else 1
+
+    @property
+    def rate_slots(self) -> int:
+        """Return how many mails may be offered in a window."""
+        return self.rate_limit * self.rate_window // 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +163,7 @@ def _is_http_url(value: str) -> None:
 
 
 def _is_redis_url(value: str) -> None:
-    if not value.startswith((PLAIN_REDIS, TLS_REDIS, "unix://")):
+    if not value.startswith(("redis://", "rediss://", "unix://")):
         raise ValidationError("must begin with redis:// or rediss://")
 
 
@@ -159,8 +172,9 @@ def _is_postgres_url(value: str) -> None:
         raise ValidationError("must begin with postgres:// or postgresql://")
     try:
         urlsplit(value)
-    except ValueError:
-        raise ValidationError("is not an address") from None
+        parse_dsn(value)
+    except (ValueError, psycopg2.ProgrammingError):
+        raise ValidationError("is not an address of PostgreSQL") from None
 
 
 def _database_url(env: Env) -> str:

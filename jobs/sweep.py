@@ -75,5 +75,6 @@ class Sweep:
         with self.delivery.database.statement() as tx:
             rows = emails.ring_for_emails(tx, limit=_BATCH)
         if rows:
-            ring(self.redis, [row["id"] for row in rows])
+            # Whom a dead worker had in hand has waited for the lease already, and need not queue up again.
+            ring(self.redis, [row["id"] for row in rows], urgent=[row["id"] for row in rows if row["was_in_hand"]])
             log.info("sweep_rang", emails=len(rows))

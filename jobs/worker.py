@@ -19,6 +19,7 @@ from rq.job import Job
 
 from jobs.connection import connect_redis, redis_options
 from jobs.deliver import delivery
+from jobs.doorbell import JOB
 from jobs.housekeeping import Housekeeping
 from jobs.logs import configure_logging
 from jobs.settings import DeliverySettings, read_delivery_settings
@@ -66,6 +67,7 @@ class DeliveryWorker(SimpleWorker):
         """Work until told to stop; start over whenever Redis comes back."""
         self._sweep.start()
         log.info("worker_started", pid=os.getpid())
+        _warn_of_mock()
         worked = False
         try:
             while True:
@@ -80,8 +82,15 @@ class DeliveryWorker(SimpleWorker):
             self._sweep.stop(within=_GRACE_SECONDS)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Run a job; when Redis leaves meanwhile, the row knows what was done."""
+        """Run a job; when Redis leaves meanwhile, the row knows what was done.
+
+        A job names its function: whoever can write to Redis could run any. Ours is the only one that is run.
+        """
         try:
+            if job.func_name != JOB:
+                log.error("job_refused", job_id=job.id)
+                job.delete()
+                return
             super().execute_job(job, queue)
         except RedisError as error:
             log.warning("job_unreported", job_id=job.id, reason=type(error).__name__)
@@ -104,6 +113,12 @@ def make_sweep(settings: DeliverySettings) -> Sweep:
     """Return a sweep over the outbox of this process."""
     redis = connect_redis(settings.redis_url, settings.redis_ca_cert, patience=_SWEEP_PATIENCE)
     return Sweep(delivery(), redis, Housekeeping(delivery()))
+
+
+def _warn_of_mock() -> None:
+    settings = read_delivery_settings()
+    if settings.in_production and settings.email.provider == "mock":
+        log.warning("emails_go_nowhere", setting="EMAIL_PROVIDER", value="mock")
 
 
 def _answers(redis: Redis) -> bool:

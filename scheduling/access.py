@@ -6,7 +6,7 @@ from functools import wraps
 from typing import Any
 
 import structlog
-from flask import g, request
+from flask import Flask, g, request
 
 from scheduling.context import reading
 from scheduling.errors import ApiError
@@ -14,6 +14,9 @@ from scheduling.tokens import Token, read_token, token_invalid
 from sql.queries import users
 
 View = Callable[..., Any]
+
+# What Flask would add by itself; none of it is ours to declare.
+_OF_FLASK = frozenset({"static"})
 
 
 class Access(Enum):
@@ -72,6 +75,16 @@ def admin_required(view: View) -> View:
 def access_of(view: View) -> Access | None:
     """Return what a view declares, or None."""
     return getattr(view, "access", None)
+
+
+def require_policies(app: Flask) -> None:
+    """Refuse to start with a route that does not say who may call it; raise RuntimeError that names it."""
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint not in _OF_FLASK and access_of(app.view_functions[rule.endpoint]) is None:
+            raise RuntimeError(
+                f"{rule.rule} ({rule.endpoint}) does not say who may call it: "
+                "declare it public, optionally_authenticated, authenticated or admin_required"
+            )
 
 
 def _declare(view: View, access: Access) -> View:

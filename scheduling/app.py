@@ -6,6 +6,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from jobs.logs import configure_logging
 from jobs.outbox import open_outbox
+from scheduling.access import require_policies
 from scheduling.context import Services, attach_services
 from scheduling.errors import register_error_handlers
 from scheduling.headers import register_headers
@@ -19,6 +20,7 @@ from scheduling.rate_limits import make_rate_limits
 from scheduling.requests import Api, IdConverter, register_request_guard
 from scheduling.routes import analytics, auth, bookings, docs, health, metrics, notifications, organizations, users
 from scheduling.settings import Settings, read_settings
+from scheduling.slow_answers import TakenAnswers
 from scheduling.tokens import configure_tokens
 from sql.database import Database
 from sql.pool import Session
@@ -55,7 +57,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.strict_slashes = False
     app.json = OrjsonProvider(app)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies)  # type: ignore[method-assign]
+    proxied = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies)
+    app.wsgi_app = TakenAnswers(proxied)  # type: ignore[method-assign]
     configure_tokens(app, settings)
     attach_services(app, _services(settings))
     register_observation(app, in_production=settings.in_production)
@@ -71,6 +74,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(docs.blueprint)
     # Last, because flask-smorest brings handlers of its own.
     register_error_handlers(app)
+    require_policies(app)
     return app
 
 
@@ -80,7 +84,7 @@ def _services(settings: Settings) -> Services:
         database=Database(settings.delivery.database_url, size=settings.pool_size, session=Session("web")),
         outbox=open_outbox(settings.delivery),
         rates=make_rate_limits(settings.delivery),
-        passwords=make_passwords(settings.bcrypt_rounds, waiting=max(1, settings.threads // 2)),
+        passwords=make_passwords(settings.bcrypt_rounds, waiting=max(1, settings.threads * 3 // 4)),
     )
 
 

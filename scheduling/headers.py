@@ -38,7 +38,7 @@ _SECURE = Secure(
         CustomHeader("Origin-Agent-Cluster", "?1"),
     ],
 )
-_HEADERS: dict[str, str] = dict(_SECURE.headers)
+HEADERS: dict[str, str] = dict(_SECURE.headers)
 
 
 def register_headers(app: Flask) -> None:
@@ -54,7 +54,7 @@ def allow_docs_page(response: Response) -> Response:
 
 def _add_headers(response: Response) -> Response:
     headers: Any = response.headers
-    for name, value in _HEADERS.items():
+    for name, value in HEADERS.items():
         if name not in headers:
             headers[name] = value
     headers["X-Request-ID"] = g.request_id

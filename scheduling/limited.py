@@ -46,8 +46,14 @@ def refuse_beyond(standing: Standing) -> None:
 
 
 def client_address() -> str:
-    """Return whom to count: an IPv4 address, or the /64 that an IPv6 customer is given."""
-    address = ipaddress.ip_address(request.remote_addr or "0.0.0.0")  # noqa: S104 - nobody, not everybody
+    """Return whom to count: an IPv4 address, or the /64 that an IPv6 customer is given.
+
+    What a proxy forwards need not be an address ("unknown", RFC 7239); all who come without one count as one.
+    """
+    try:
+        address = ipaddress.ip_address(request.remote_addr or "")
+    except ValueError:
+        return "unknown"
     if address.version == 4:
         return str(address)
     mapped = ipaddress.IPv6Address(address).ipv4_mapped

@@ -10,6 +10,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.routing import BaseConverter
 
 from scheduling.errors import ApiError
+from scheduling.json_body import MAX_BODY_BYTES
 from scheduling.slow_bodies import BodyWatcher
 from sql.database import ConnectionLost
 
@@ -45,6 +46,9 @@ def register_request_guard(app: Flask) -> None:
 
     def guard() -> None:
         g.token_at_stake = request.blueprint == "auth" or "Authorization" in request.headers
+        # gunicorn undoes chunks and leaves other codings as they are.
+        if request.headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
+            raise ApiError(400, "malformed_request", "The only transfer coding is chunked")
         # Read now: a body that is too large is refused before anything else is looked at.
         if request.content_length != 0:
             _read_body(watcher)
@@ -58,7 +62,10 @@ def _read_body(watcher: BodyWatcher) -> None:
     """Read the body; raise ApiError for one that is too large, broken off or slow, and leave the connection."""
     try:
         with watcher.watching(request.environ.get("gunicorn.socket") if _has_body() else None):
-            request.get_data(cache=True)
+            body = request.get_data(cache=True)
+            # Werkzeug stops at its limit without looking whether that was the end.
+            if request.content_length is None and len(body) >= MAX_BODY_BYTES and request.environ["wsgi.input"].read(1):
+                raise RequestEntityTooLarge
     except RequestEntityTooLarge:
         raise ApiError(
             413, "payload_too_large", "The body is larger than 64 KiB", headers={"Connection": "close"}

@@ -53,7 +53,7 @@ def read_settings() -> Settings:
             threads=env.int("WEB_THREADS", 32, validate=Range(1, 256)),
             pool_size=env.int("DATABASE_POOL_SIZE", 8, validate=Range(1, 256)),
             jwt_secret=env.str("JWT_SECRET", validate=_secret_check(env)),
-            jwt_secret_previous=env.str("JWT_SECRET_PREVIOUS", ""),
+            jwt_secret_previous=env.str("JWT_SECRET_PREVIOUS", "", validate=_secret_check(env, may_be_empty=True)),
             jwt_expires_days=env.int("JWT_EXPIRES_DAYS", 7, validate=Range(1, 3650)),
             password_min_length=env.int("PASSWORD_MIN_LENGTH", 6, validate=Range(1, 1024)),
             password_reject_common=env.bool("PASSWORD_REJECT_COMMON", False),
@@ -91,10 +91,12 @@ def _is_rate(value: str) -> None:
         raise ValidationError("must allow at least 1")
 
 
-def _secret_check(env: Env) -> Callable[[str], None]:
+def _secret_check(env: Env, *, may_be_empty: bool = False) -> Callable[[str], None]:
     in_production = app_env(env) == "production"
 
     def check(value: str) -> None:
+        if not value and may_be_empty:
+            return
         if not value:
             raise ValidationError("is missing")
         if in_production and value == sample_secret():

@@ -1,6 +1,6 @@
-"""A body that does not arrive in time is not waited for: a thread that reads it could serve somebody else.
+"""A client that is slow is not waited for: a thread that reads from it or writes to it could serve somebody else.
 
-gunicorn has no such limit. A watcher ends the reading side of the connection; the short body is then refused.
+gunicorn has no such limit. A watcher ends the connection, or its reading side; what was short is then refused.
 """
 
 import socket
@@ -17,8 +17,9 @@ _LOOK_EVERY = 0.25
 
 @dataclass
 class BodyWatcher:
-    """Watches the connections whose bodies are being read."""
+    """Watches the connections that a thread waits for; `side` is what it shuts when they take too long."""
 
+    side: int = socket.SHUT_RD
     _deadlines: dict[socket.socket, float] = field(default_factory=dict)
     _thread: threading.Thread | None = None
     _guard: threading.Lock = field(default_factory=threading.Lock)
@@ -29,12 +30,20 @@ class BodyWatcher:
         if connection is None:
             yield
             return
-        self._start_once()
-        self._deadlines[connection] = time.monotonic() + BODY_SECONDS
+        self.expect(connection)
         try:
             yield
         finally:
-            del self._deadlines[connection]
+            self.forget(connection)
+
+    def expect(self, connection: socket.socket) -> None:
+        """Give a connection BODY_SECONDS from now on."""
+        self._start_once()
+        self._deadlines[connection] = time.monotonic() + BODY_SECONDS
+
+    def forget(self, connection: socket.socket) -> None:
+        """Let a connection be."""
+        self._deadlines.pop(connection, None)
 
     def _start_once(self) -> None:
         if self._thread is not None and self._thread.is_alive():
@@ -51,4 +60,4 @@ class BodyWatcher:
             for connection, deadline in list(self._deadlines.items()):
                 if now > deadline:
                     with suppress(OSError):
-                        connection.shutdown(socket.SHUT_RD)
+                        connection.shutdown(self.side)

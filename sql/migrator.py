@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 
 FOLDER = Path(__file__).with_name("migrations")
 
-# An arbitrary number that no other advisory lock of ours uses; the two-number locks live in another space.
+# An arbitrary number. The diary's locks live in the space of two numbers; those of idempotency keys are hashes here.
 _LOCK = 7_316_420_001
 _NAME = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
 

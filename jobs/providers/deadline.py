@@ -13,7 +13,7 @@ def within(seconds: float, attempt: Callable[[], Result]) -> Result:
     The time-outs of a socket start afresh with each packet and do not cover the look-up of a name; this does.
     An attempt given up is left to end by its own time-outs, so it must look at the clock before it sends.
     """
-    # A thread for each attempt: one kept from before the worker forked would not exist after it.
+    # A thread for each attempt: an attempt that was given up may go on in it, and must not hold up the next one.
     executor = ThreadPoolExecutor(max_workers=1)
     try:
         return executor.submit(attempt).result(seconds)

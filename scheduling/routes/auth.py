@@ -80,7 +80,7 @@ def logout() -> dict[str, Any]:
 def revoke() -> dict[str, Any]:
     """Kill every token of the caller, this one included, in every process at once."""
     with statement() as tx:
-        tokens.revoke_all_tokens(tx, user_id=current_user["id"])
+        tokens.revoke_all_tokens(tx, user_id=current_user["id"], issued_at=g.token.issued_at)
     return {"message": "All tokens revoked; sign in again"}
 
 

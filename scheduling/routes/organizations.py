@@ -22,7 +22,7 @@ from scheduling.schemas.organizations import (
     OrganizationWithMembersOut,
     OrganizationWrittenOut,
 )
-from sql.queries import organizations
+from sql.queries import Row, organizations
 
 blueprint = Blueprint("organizations", __name__, url_prefix="/organizations", description="Teams and their members.")
 
@@ -80,10 +80,7 @@ def rename_organization(changes: dict[str, Any], organization_id: int) -> dict[s
         organization = organizations.rename_organization(
             tx, organization_id=organization_id, user_id=current_user["id"], name=changes["name"]
         )
-    if organization is None:
-        raise not_found("Organization")
-    if organization["id"] is None:
-        raise _owner_only()
+    _require_owner(organization)
     return {"message": "Organization updated successfully", "organization": organization}
 
 
@@ -94,10 +91,7 @@ def delete_organization(organization_id: int) -> dict[str, Any]:
     """Delete an organization with its memberships, for its owner."""
     with statement() as tx:
         deleted = organizations.delete_organization(tx, organization_id=organization_id, user_id=current_user["id"])
-    if deleted is None:
-        raise not_found("Organization")
-    if deleted["id"] is None:
-        raise _owner_only()
+    _require_owner(deleted)
     return {"message": "Organization deleted successfully"}
 
 
@@ -161,7 +155,17 @@ def remove_member(organization_id: int, member_id: int) -> dict[str, Any]:
         raise ApiError(400, "owner_stays", "The owner cannot leave; delete the organization instead")
     if removed["refusal"] == "forbidden":
         raise _owner_only()
+    if removed["id"] is None:
+        raise not_found("Member")
     return {"message": "Member removed successfully"}
+
+
+def _require_owner(written: Row | None) -> None:
+    """Raise ApiError unless an organization was there, is the caller's and was still there to be written."""
+    if written is not None and not written.pop("is_owner"):
+        raise _owner_only()
+    if written is None or written["id"] is None:
+        raise not_found("Organization")
 
 
 def _owner_only() -> ApiError:

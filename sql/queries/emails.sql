@@ -1,6 +1,6 @@
 -- A worker owns a pending row from claim to settlement; its fence proves it. Times are the database's.
 
--- name: claim_emails(email_ids, limit, lease_seconds, rate_limit)
+-- name: claim_emails(email_ids, limit, lease_seconds, rate_slots, rate_window)
 -- Claim rows that may be offered now, as many as there are rate slots; with null instead of ids, whatever is due.
 -- A mail about a booking waits for the earlier ones about the same booking.
 WITH candidate AS MATERIALIZED (
@@ -20,22 +20,22 @@ WITH candidate AS MATERIALIZED (
     SELECT slot, row_number() OVER () AS position
     FROM (
         SELECT slot FROM email_rate_slots
-        WHERE slot <= :rate_limit AND free_at <= now()
+        WHERE slot <= :rate_slots AND free_at <= now()
         ORDER BY free_at
-        LIMIT (SELECT count(*) FROM candidate)
+        LIMIT :limit
         FOR UPDATE SKIP LOCKED
     ) AS free
 ), pair AS (
     SELECT candidate.id, slot.slot FROM candidate JOIN slot USING (position)
 ), taken AS (
     -- Until it is settled a slot counts as used at the end of the lease.
-    UPDATE email_rate_slots SET free_at = now() + make_interval(secs => :lease_seconds + 60)
+    UPDATE email_rate_slots SET free_at = now() + make_interval(secs => :lease_seconds::integer + :rate_window::integer)
     FROM pair WHERE email_rate_slots.slot = pair.slot
 ), postponed AS (
     UPDATE emails
     SET next_attempt_at = greatest(now() + interval '1 second', limits.free_at),
         ring_at = greatest(now() + interval '1 second', limits.free_at)
-    FROM (SELECT min(free_at) AS free_at FROM email_rate_slots WHERE slot <= :rate_limit) AS limits
+    FROM (SELECT min(free_at) AS free_at FROM email_rate_slots WHERE slot <= :rate_slots) AS limits
     WHERE emails.id IN (SELECT id FROM candidate EXCEPT SELECT id FROM pair)
 )
 UPDATE emails
@@ -52,8 +52,8 @@ RETURNING emails.id, kind, recipient, data, sender, subject, text_body, html_bod
 UPDATE emails SET sender = :sender, subject = :subject, text_body = :text_body, html_body = :html_body
 WHERE id = :email_id AND fence = :fence AND status = 'pending';
 
--- name: settle_sent(email_id, fence, provider_message_id)^
--- Record that the provider accepted a mail; its slot is free a minute from now. No row: the lease was lost.
+-- name: settle_sent(email_id, fence, provider_message_id, rate_window)^
+-- Record that the provider accepted a mail; its slot is free a window from now. No row: the lease was lost.
 WITH settled AS (
     UPDATE emails
     SET status = 'sent', settled_at = clock_timestamp(), lease_until = NULL,
@@ -61,7 +61,7 @@ WITH settled AS (
     WHERE id = :email_id AND fence = :fence AND status = 'pending'
     RETURNING id, booking_id, rate_slot
 ), slot AS (
-    UPDATE email_rate_slots SET free_at = clock_timestamp() + interval '60 seconds'
+    UPDATE email_rate_slots SET free_at = clock_timestamp() + make_interval(secs => :rate_window)
     FROM settled WHERE slot = settled.rate_slot
 )
 SELECT settled.id, (
@@ -70,7 +70,7 @@ SELECT settled.id, (
 ) AS follower_id
 FROM settled;
 
--- name: settle_failed(email_id, fence, failure, error, wait_seconds, rejected, dead)^
+-- name: settle_failed(email_id, fence, failure, error, wait_seconds, rejected, dead, rate_window)^
 -- Record a failed attempt and when the next one is due, if there is one. No row: the lease was lost.
 WITH settled AS (
     UPDATE emails
@@ -83,7 +83,7 @@ WITH settled AS (
     WHERE id = :email_id AND fence = :fence AND status = 'pending'
     RETURNING id, booking_id, rate_slot
 ), slot AS (
-    UPDATE email_rate_slots SET free_at = clock_timestamp() + interval '60 seconds'
+    UPDATE email_rate_slots SET free_at = clock_timestamp() + make_interval(secs => :rate_window)
     FROM settled WHERE slot = settled.rate_slot
 )
 SELECT settled.id, CASE WHEN :dead THEN (
@@ -93,8 +93,8 @@ SELECT settled.id, CASE WHEN :dead THEN (
 FROM settled;
 
 -- name: ring_for_emails(limit)
--- Find rows nobody came for, and look again in ten seconds; the rate limit decides how many are worth a ring.
-UPDATE emails SET ring_at = now() + interval '10 seconds'
+-- Find rows nobody came for, and look again in fifteen seconds.
+UPDATE emails SET ring_at = now() + interval '15 seconds'
 WHERE id IN (
     SELECT id FROM emails
     WHERE status = 'pending' AND ring_at <= now()
@@ -102,12 +102,12 @@ WHERE id IN (
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
 )
-RETURNING id;
+RETURNING id, lease_until IS NOT NULL AS was_in_hand;
 
--- name: insert_rate_slots(rate_limit)!
--- Make sure that there are as many slots as mails a minute.
+-- name: insert_rate_slots(rate_slots)!
+-- Make sure that there are as many slots as mails in a window.
 INSERT INTO email_rate_slots (slot)
-SELECT generate_series(1, :rate_limit::integer)
+SELECT generate_series(1, :rate_slots::integer)
 ON CONFLICT ON CONSTRAINT email_rate_slots_pkey DO NOTHING;
 
 -- name: select_deliveries(booking_id, user_id)
@@ -130,7 +130,7 @@ SELECT (SELECT count(*) FROM emails WHERE status = 'pending') AS pending,
 -- Tell how the providers answered so far.
 SELECT outcome, count FROM email_outcomes ORDER BY outcome;
 
--- name: add_outcomes(outcomes, counts)!
+-- name: upsert_outcomes(outcomes, counts)!
 -- Add what a worker has seen since it last reported.
 INSERT INTO email_outcomes (outcome, count)
 SELECT outcome, count FROM unnest(:outcomes::text[], :counts::bigint[]) AS seen (outcome, count)

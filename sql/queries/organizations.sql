@@ -48,31 +48,32 @@ ORDER BY joined_at, organization_members.id
 LIMIT :limit;
 
 -- name: rename_organization(organization_id, user_id, name)^
--- Rename an organization for its owner. No row: not there for the caller. No id: the caller is not the owner.
+-- Rename an organization for its owner. No row: not there for the caller. No id, for its owner: deleted meanwhile.
 WITH target AS (
-    SELECT organizations.id, owner_id
+    SELECT organizations.id, owner_id = :user_id AS is_owner
     FROM organizations JOIN organization_members ON organization_members.organization_id = organizations.id
     WHERE organizations.id = :organization_id AND organization_members.user_id = :user_id
 ), changed AS (
     UPDATE organizations SET name = :name, updated_at = now()
     FROM target
-    WHERE organizations.id = target.id AND target.owner_id = :user_id
+    WHERE organizations.id = target.id AND is_owner
     RETURNING organizations.id, organizations.name, organizations.owner_id, created_at, updated_at
 )
-SELECT changed.id, changed.name, changed.owner_id, created_at, updated_at FROM target LEFT JOIN changed ON true;
+SELECT changed.id, changed.name, changed.owner_id, created_at, updated_at, is_owner
+FROM target LEFT JOIN changed ON true;
 
 -- name: delete_organization(organization_id, user_id)^
--- Delete an organization for its owner. No row: not there for the caller. No id: the caller is not the owner.
+-- Delete an organization for its owner. No row: not there for the caller. No id, for its owner: deleted meanwhile.
 WITH target AS (
-    SELECT organizations.id, owner_id
+    SELECT organizations.id, owner_id = :user_id AS is_owner
     FROM organizations JOIN organization_members ON organization_members.organization_id = organizations.id
     WHERE organizations.id = :organization_id AND organization_members.user_id = :user_id
 ), deleted AS (
     DELETE FROM organizations USING target
-    WHERE organizations.id = target.id AND target.owner_id = :user_id
+    WHERE organizations.id = target.id AND is_owner
     RETURNING organizations.id
 )
-SELECT deleted.id FROM target LEFT JOIN deleted ON true;
+SELECT deleted.id, is_owner FROM target LEFT JOIN deleted ON true;
 
 -- name: insert_member(organization_id, user_id, email, role, request_id)^
 -- Add a person by address, with notification and e-mail. No row: not there for the caller. Then, in this order:
@@ -112,6 +113,7 @@ FROM organization LEFT JOIN invited ON true LEFT JOIN member ON true LEFT JOIN e
 
 -- name: delete_member(organization_id, user_id, member_id)^
 -- Remove a member: the owner anyone else, a member themselves. No row: the caller or the member is not there.
+-- Neither refusal nor id: removed meanwhile.
 WITH target AS (
     SELECT member.id,
            CASE WHEN member.user_id = owner_id AND owner_id = :user_id THEN 'owner_stays'

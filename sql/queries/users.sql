@@ -34,8 +34,11 @@ WHERE id = :user_id
 
 -- name: update_profile(user_id, name, email, request_id)^
 -- Change the name, the address or both; a changed address is told to the old one.
-WITH before AS MATERIALIZED (
-    SELECT id, email FROM users WHERE id = :user_id FOR NO KEY UPDATE
+WITH locked AS MATERIALIZED (
+    -- In one order, and with whoever has the wanted address: two who swap theirs would wait for each other.
+    SELECT id, email FROM users WHERE id = :user_id OR email = :email ORDER BY id FOR NO KEY UPDATE
+), before AS (
+    SELECT id, email FROM locked WHERE id = :user_id
 ), person AS (
     UPDATE users
     SET name = coalesce(:name, name), email = coalesce(:email, users.email), updated_at = now()

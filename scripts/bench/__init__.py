@@ -1,0 +1,1 @@
+"""Measure what a request costs: `python -m scripts.bench --help`."""

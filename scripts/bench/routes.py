@@ -1,0 +1,152 @@
+"""The requests that are measured, whole, as they go over the wire."""
+
+import http.client
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import psycopg2
+
+from scripts.bench.errors import BenchError
+from scripts.bench.seed import PASSWORD
+from scripts.bench.system import API, BARE_FLASK, BARE_WSGI
+from scripts.servers import HOST
+
+PREFIX = "/api/v1"
+ROWS = 20
+PEOPLE = 200
+VARIANTS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who is signed in."""
+
+    token: str = field(repr=False)
+    booking_ids: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One kind of request; `make` returns one of its many variants."""
+
+    name: str
+    server: str
+    status: int
+    make: Callable[[Person], bytes]
+
+    def variants(self, people: Sequence[Person]) -> list[bytes]:
+        """Return requests of many people, different each time."""
+        if self.server != API:
+            return [self.make(people[0])]
+        return [self.make(random.choice(people)) for _ in range(VARIANTS)]  # noqa: S311  no secret
+
+
+def create_booking(person: Person) -> bytes:
+    """Return a booking of half an hour within the next two years."""
+    start = datetime.now(UTC) + timedelta(minutes=random.randrange(60, 2 * 365 * 24 * 60))  # noqa: S311  no secret
+    times = {"start": start.isoformat(), "end": (start + timedelta(minutes=30)).isoformat()}
+    return render("POST", f"{PREFIX}/bookings", person.token, {"title": "Meeting about the bench"} | times)
+
+
+def list_bookings(person: Person) -> bytes:
+    """Return the question for a page of bookings."""
+    return render("GET", f"{PREFIX}/bookings?limit={ROWS}", person.token)
+
+
+def read_booking(person: Person) -> bytes:
+    """Return the question for one booking."""
+    return render("GET", f"{PREFIX}/bookings/{random.choice(person.booking_ids)}", person.token)  # noqa: S311  no secret
+
+
+def count_notifications(person: Person) -> bytes:
+    """Return the question for the unread badge."""
+    return render("GET", f"{PREFIX}/notifications/count", person.token)
+
+
+def create_event(person: Person) -> bytes:
+    """Return an event of somebody who is known."""
+    metadata = {"page": f"/pages/{random.randrange(100)}", "referrer": "bench"}  # noqa: S311  no secret
+    return render("POST", f"{PREFIX}/analytics/event", person.token, {"eventType": "page_view", "metadata": metadata})
+
+
+def bare(_: Person) -> bytes:
+    """Return a request that needs nothing."""
+    return render("GET", "/")
+
+
+LIMITS = (Route(BARE_WSGI, BARE_WSGI, 200, bare), Route(BARE_FLASK, BARE_FLASK, 200, bare))
+ROUTES = (
+    Route("POST /bookings", API, 201, create_booking),
+    Route(f"GET /bookings ({ROWS} rows)", API, 200, list_bookings),
+    Route("GET /bookings/:id", API, 200, read_booking),
+    Route("GET /notifications/count", API, 200, count_notifications),
+    Route("POST /analytics/event", API, 201, create_event),
+)
+
+
+def render(method: str, path: str, token: str | None = None, body: object = None) -> bytes:
+    """Return a request as it goes over the wire."""
+    content = b"" if body is None else json.dumps(body).encode()
+    headers = [f"{method} {path} HTTP/1.1", f"Host: {HOST}", "Accept: application/json", "User-Agent: bench"]
+    if token:
+        headers.append(f"Authorization: Bearer {token}")
+    if content:
+        headers += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
+    return "\r\n".join([*headers, "", ""]).encode() + content
+
+
+def sign_in(port: int, database_url: str) -> list[Person]:
+    """Sign people in over HTTP, and look up what they have booked."""
+    booked = read_booking_ids(database_url)
+    connection = http.client.HTTPConnection(HOST, port, timeout=10)
+    people = []
+    try:
+        for user_id, booking_ids in booked.items():
+            credentials = {"email": f"person{user_id}@example.com", "password": PASSWORD}
+            headers = {"Content-Type": "application/json"}
+            connection.request("POST", f"{PREFIX}/auth/login", json.dumps(credentials), headers)
+            answer = connection.getresponse()
+            content = answer.read()
+            if answer.status != 200:
+                raise BenchError(f"Signing in was answered with {answer.status}: {content[:300].decode()}")
+            people.append(Person(json.loads(content)["token"], booking_ids))
+    finally:
+        connection.close()
+    return people
+
+
+def read_booking_ids(database_url: str) -> dict[int, list[int]]:
+    """Return people with at least a page of bookings, and the ids of these."""
+    connection = psycopg2.connect(database_url)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT user_id, array_agg(id) FROM bookings"
+                " WHERE user_id <= %s GROUP BY user_id HAVING count(*) >= %s",
+                (PEOPLE, ROWS),
+            )
+            return dict(cursor.fetchall())
+    finally:
+        connection.close()
+
+
+def check(route: Route, port: int, person: Person) -> None:
+    """Raise BenchError unless the answer is what is meant to be measured."""
+    head, _, body = route.make(person).partition(b"\r\n\r\n")
+    request, *lines = head.decode().split("\r\n")
+    method, path, _ = request.split(" ")
+    connection = http.client.HTTPConnection(HOST, port, timeout=10)
+    try:
+        headers = dict(line.split(": ", 1) for line in lines)
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        content = answer.read()
+    finally:
+        connection.close()
+    if answer.status != route.status:
+        raise BenchError(f"{route.name} was answered with {answer.status}: {content[:300].decode()}")
+    if f"limit={ROWS}" in path and len(json.loads(content)) != ROWS:
+        raise BenchError(f"{route.name} was answered with {len(json.loads(content))} rows.")

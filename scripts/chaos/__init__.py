@@ -1,0 +1,1 @@
+"""Break everything while people book, and check that nothing is lost: `python -m scripts.chaos --help`."""

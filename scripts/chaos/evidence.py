@@ -1,0 +1,148 @@
+"""What is left when a run is over: the history of the clients, the rows of PostgreSQL, the record of the provider."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import psycopg2
+from psycopg2.extras import RealDictCursor
+
+from scripts.chaos.history import Incident, Operation
+from scripts.chaos.provider import Offer
+
+
+@dataclass(frozen=True, slots=True)
+class BookingRow:
+    """A booking and whose it is."""
+
+    id: int
+    email: str
+    title: str
+    status: str
+    version: int
+    exclusive: bool
+    start_time: datetime
+    end_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationRow:
+    """A notification: whose it is, and which booking or organization it is about."""
+
+    email: str
+    type: str
+    booking_id: int | None
+    organization_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EmailRow:
+    """A row of the outbox."""
+
+    id: int
+    kind: str
+    recipient: str
+    status: str
+    key: str
+    booking_id: int | None
+    organization_id: int | None
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationRow:
+    """An organization and who was invited to it, by address."""
+
+    id: int
+    name: str
+    email: str
+    members: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """Who claimed or settled a mail, in the order of the database."""
+
+    email_id: int
+    who: str
+    claims: bool
+
+
+@dataclass
+class Evidence:
+    """All that the checks read."""
+
+    operations: list[Operation] = field(default_factory=list)
+    offers: list[Offer] = field(default_factory=list)
+    incidents: list[Incident] = field(default_factory=list)
+    users: list[str] = field(default_factory=list)
+    bookings: list[BookingRow] = field(default_factory=list)
+    notifications: list[NotificationRow] = field(default_factory=list)
+    emails: list[EmailRow] = field(default_factory=list)
+    organizations: list[OrganizationRow] = field(default_factory=list)
+    audit: list[AuditRow] = field(default_factory=list)
+    connections: dict[str, int] = field(default_factory=dict)
+    connection_limits: dict[str, int] = field(default_factory=dict)
+
+
+_USERS = "SELECT email FROM users"
+_BOOKINGS = """
+SELECT bookings.id, email, title, status, version, exclusive, start_time, end_time
+FROM bookings JOIN users ON users.id = user_id
+"""
+_NOTIFICATIONS = """
+SELECT email, type, (metadata->>'booking_id')::bigint AS booking_id,
+       (metadata->>'organization_id')::bigint AS organization_id
+FROM notifications JOIN users ON users.id = user_id
+"""
+_EMAILS = """
+SELECT id, kind, recipient, status, idempotency_key::text AS key, booking_id,
+       (data->>'organization_id')::bigint AS organization_id, last_error
+FROM emails ORDER BY id
+"""
+_ORGANIZATIONS = """
+SELECT organizations.id, organizations.name, owner.email,
+       array_agg(member.email ORDER BY member.email) FILTER (WHERE member.id <> owner.id) AS members
+FROM organizations
+JOIN users AS owner ON owner.id = owner_id
+JOIN organization_members ON organization_id = organizations.id
+JOIN users AS member ON member.id = user_id
+GROUP BY organizations.id, organizations.name, owner.email
+"""
+_AUDIT = "SELECT email_id, who, claims FROM chaos_audit ORDER BY id"
+_CONNECTIONS = "SELECT usename, count(*) FROM pg_stat_activity WHERE datname = current_database() GROUP BY usename"
+
+
+def read_database(url: str, evidence: Evidence) -> None:
+    """Add what PostgreSQL has."""
+    connection = psycopg2.connect(url, cursor_factory=RealDictCursor)
+    try:
+        with connection.cursor() as cursor:
+
+            def rows(statement: str) -> list[dict[str, Any]]:
+                cursor.execute(statement)
+                return [dict(row) for row in cursor.fetchall()]
+
+            evidence.users = [row["email"] for row in rows(_USERS)]
+            evidence.bookings = [BookingRow(**row) for row in rows(_BOOKINGS)]
+            evidence.notifications = [NotificationRow(**row) for row in rows(_NOTIFICATIONS)]
+            evidence.emails = [EmailRow(**row) for row in rows(_EMAILS)]
+            evidence.organizations = [
+                OrganizationRow(**row | {"members": row["members"] or []}) for row in rows(_ORGANIZATIONS)
+            ]
+            evidence.audit = [AuditRow(**row) for row in rows(_AUDIT)]
+            evidence.connections = {row["usename"]: row["count"] for row in rows(_CONNECTIONS)}
+    finally:
+        connection.close()
+
+
+def count_emails(url: str) -> dict[str, int]:
+    """Count the rows of the outbox by status."""
+    connection = psycopg2.connect(url, connect_timeout=2)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 2000")
+            cursor.execute("SELECT status, count(*) FROM emails GROUP BY status")
+            return dict(cursor.fetchall())
+    finally:
+        connection.close()

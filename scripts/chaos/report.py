@@ -1,0 +1,122 @@
+"""Tell what a run has shown: a table for people, JSON for machines."""
+
+from collections import Counter
+from statistics import median
+from typing import Any
+
+from scripts.chaos.check_answers import return_seconds
+from scripts.chaos.check_mails import first_acceptances, repetitions
+from scripts.chaos.events import events
+from scripts.chaos.evidence import Evidence
+from scripts.chaos.history import Outcome
+from scripts.chaos.provider import AMBIGUOUS, REFUSED
+from scripts.chaos.run import Result
+
+SHOWN = 20
+KILLS = "SIGKILL"
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """Return everything that was measured."""
+    evidence = result.evidence
+    counts = Counter((operation.kind, operation.outcome) for operation in evidence.operations)
+    faults = Counter(incident.name for incident in evidence.incidents)
+    resent = resend_seconds(evidence)
+    statuses = Counter(
+        str(attempt.status or attempt.error) for operation in evidence.operations for attempt in operation.attempts
+    )
+    unavailable = [
+        attempt.seconds for operation in evidence.operations for attempt in operation.attempts if attempt.status == 503
+    ]
+    returned = return_seconds(evidence)
+    lost = [sentence for sentence in result.violations if sentence.startswith("Lost")]
+    return {
+        "seed": result.scenario.seed,
+        "seconds": result.scenario.seconds,
+        "operations": {f"{kind} {outcome}": number for (kind, outcome), number in sorted(counts.items())},
+        "answers": dict(sorted(statuses.items())),
+        "slowest_503_seconds": round(max(unavailable, default=0.0), 2),
+        "faults": dict(sorted(faults.items())),
+        "sigkills": sum(number for name, number in faults.items() if KILLS in name),
+        "postgres_restarts": faults["postgres: immediate restart"] + faults["postgres: fast restart"],
+        "slowest_write_after_postgres_returned": round(max(returned, default=0.0), 2),
+        "acknowledged_bookings": counts["create", Outcome.OK],
+        "mails": {
+            "expected": sum(
+                number for event, number in events(evidence).items() if not event.recipient.startswith(REFUSED)
+            ),
+            "accepted": len(first_acceptances(evidence)),
+            "lost": len(lost),
+            "dead": sum(row.status == "dead" for row in evidence.emails),
+            "duplicates_by_key": sum(offer.is_changed for offer in evidence.offers),
+            "raw_duplicates": len(repetitions(evidence)),
+            "raw_duplicates_by_cause": dict(Counter(cause or "none" for _, cause in repetitions(evidence))),
+            "ambiguous_answers": sum(
+                offer.answer in AMBIGUOUS and offer.accepted_at is not None for offer in evidence.offers
+            ),
+            "offers": len(evidence.offers),
+        },
+        "seconds_from_kill_to_resend": {
+            "number": len(resent),
+            "median": round(median(resent), 1) if resent else None,
+            "worst": round(max(resent), 1) if resent else None,
+        },
+        "pending_when_mended": result.pending_at_end,
+        "seconds_to_drain": round(result.drain_seconds, 1),
+        "starts": result.starts,
+        "mishaps": result.mishaps,
+        "violations": result.violations,
+    }
+
+
+def resend_seconds(evidence: Evidence) -> list[float]:
+    """Return how long the mails in hand of each worker that was killed waited for their next offer."""
+    waits: list[float] = []
+    for incident in evidence.incidents:
+        if incident.target.startswith("worker") and incident.kind != "SIGTERM":
+            for key in incident.in_hand:
+                again = [
+                    offer.arrived for offer in evidence.offers if offer.key == key and offer.arrived > incident.began
+                ]
+                waits += [again[0] - incident.began] if again else []
+    return waits
+
+
+def table(result: Result) -> str:
+    """Return a summary for people."""
+    found = summary(result)
+    mails, resend = found["mails"], found["seconds_from_kill_to_resend"]
+    rows: list[tuple[str, object]] = [
+        *found["operations"].items(),
+        ("", ""),
+        *((f"answers {status}", number) for status, number in found["answers"].items()),
+        ("slowest 503 in seconds", found["slowest_503_seconds"]),
+        ("first write after PostgreSQL returned, worst", found["slowest_write_after_postgres_returned"]),
+        ("", ""),
+        *found["faults"].items(),
+        ("", ""),
+        ("SIGKILLs", found["sigkills"]),
+        ("PostgreSQL restarts", found["postgres_restarts"]),
+        ("acknowledged bookings", found["acknowledged_bookings"]),
+        ("mails expected", mails["expected"]),
+        ("mails accepted", mails["accepted"]),
+        ("mails lost", mails["lost"]),
+        ("mails refused for good", mails["dead"]),
+        ("duplicates by key", mails["duplicates_by_key"]),
+        ("raw duplicates", mails["raw_duplicates"]),
+        *((f"  after {cause}", number) for cause, number in mails["raw_duplicates_by_cause"].items()),
+        ("ambiguous answers", mails["ambiguous_answers"]),
+        ("mails in hand at a kill or stop", resend["number"]),
+        ("  offered again after seconds (median)", resend["median"]),
+        ("  offered again after seconds (worst)", resend["worst"]),
+        ("pending when mended", found["pending_when_mended"]),
+        ("seconds to drain", found["seconds_to_drain"]),
+    ]
+    lines = [f"{name:50} {value}".rstrip() for name, value in rows]
+    lines += [f"mishap: {mishap}" for mishap in result.mishaps]
+    if result.violations:
+        lines += ["", f"{len(result.violations)} violations, of which the first are:"]
+        lines += [f"  {sentence}" for sentence in result.violations[:SHOWN]]
+    else:
+        lines += ["", "No promise was broken."]
+    return "\n".join(lines)

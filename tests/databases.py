@@ -1,0 +1,42 @@
+"""Databases of a test's own, beside the one that the test process works in."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import psycopg2
+from psycopg2.extras import RealDictCursor
+
+from tests.plugins.servers import DATABASE, execute
+
+
+@contextmanager
+def empty_database() -> Iterator[str]:
+    """Create a database without a schema and yield its address."""
+    server, name = os.environ[DATABASE], f"test_{uuid4().hex}"
+    execute(server, "CREATE DATABASE {}", name)
+    try:
+        yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+    finally:
+        execute(server, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Any]:
+    """Connect without a pool; every statement is a transaction of its own."""
+    connection = psycopg2.connect(url, cursor_factory=RealDictCursor)
+    connection.autocommit = True
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def ask(connection: Any, statement: str, *parameters: object) -> list[dict[str, Any]]:
+    """Return the rows of a statement, if it has any."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters or None)
+        return [dict(row) for row in cursor.fetchall()] if cursor.description else []

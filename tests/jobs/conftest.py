@@ -1,0 +1,66 @@
+"""What the tests of the outbox share: rows, a provider that answers over HTTP, and deliveries."""
+
+from contextlib import ExitStack
+from dataclasses import replace
+
+import pytest
+from redis import Redis
+
+from jobs.deliver import Delivery
+from jobs.providers.resend import Resend
+from jobs.retry import RetryPolicy
+from jobs.settings import EmailSettings
+from sql.database import Database
+from sql.pool import Session
+from tests.jobs.rows import Rows
+from tests.mailbox import KEY, Mailbox
+
+SETTINGS = EmailSettings(provider="resend", sender="noreply@example.com", rate_limit=100, retry_attempts=3)
+
+
+@pytest.fixture
+def rows(database):
+    """Offer the rows of the outbox."""
+    return Rows(database)
+
+
+@pytest.fixture
+def mailbox(httpserver):
+    """Offer a provider that accepts what it is offered."""
+    mailbox = Mailbox()
+    httpserver.expect_request("/emails", "POST").respond_with_handler(mailbox)
+    return mailbox
+
+
+@pytest.fixture
+def make_delivery(database, database_url, httpserver):
+    """Make deliveries, each with connections of its own; settings of e-mail are given by name."""
+    with ExitStack() as stack:
+
+        def make(dsn=database_url, policy=None, **settings):
+            chosen = replace(SETTINGS, **settings)
+            delivery = Delivery(
+                database=Database(dsn, size=2, session=Session("delivery")),
+                provider=Resend(KEY, httpserver.url_for("")),
+                settings=chosen,
+                policy=policy or RetryPolicy(attempts=chosen.retry_attempts),
+            )
+            stack.callback(delivery.database.close)
+            return delivery
+
+        yield make
+
+
+@pytest.fixture
+def delivery(make_delivery):
+    """Offer the delivery of one worker."""
+    return make_delivery()
+
+
+@pytest.fixture
+def redis(redis_url):
+    """Offer Redis, empty."""
+    with Redis.from_url(redis_url) as redis:
+        redis.flushdb()
+        yield redis
+        redis.flushdb()

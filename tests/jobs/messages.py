@@ -1,0 +1,44 @@
+"""One mail to send and what may come of it, for the tests of every provider."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
+
+import pytest
+
+from jobs.providers.provider import DeliveryError, Message
+
+MESSAGE = Message(
+    email_id=7,
+    kind="WELCOME",
+    sender="Scheduling <noreply@example.com>",
+    to="alice@example.com",
+    subject="Welcome, Alice",
+    text="Hello Alice,\n\nyour account is ready.\n",
+    html="<p>Hello Alice,</p><p>your account is ready.</p>",
+    idempotency_key="email-7-4f1c",
+    created_at=datetime(2026, 12, 1, 9, 0, tzinfo=UTC),
+)
+
+
+def write_message(**changes):
+    """Return the mail with some fields changed."""
+    return replace(MESSAGE, **changes)
+
+
+def read_mail(content):
+    """Return the mail that some bytes hold."""
+    return message_from_bytes(content, policy=default)
+
+
+def text_of(mail):
+    """Return the text part of a mail with the line ends of Python."""
+    return mail.get_body(("plain",)).get_content().replace("\r\n", "\n")
+
+
+def refusal_of(provider, message=MESSAGE):
+    """Return the error with which a provider refuses a mail."""
+    with pytest.raises(DeliveryError) as caught:
+        provider.send(message)
+    return caught.value

@@ -1,0 +1,148 @@
+"""The doorbell makes nobody wait, whatever Redis does."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+
+from jobs.connection import connect_redis
+from jobs.doorbell import Doorbell, ring
+from scripts.servers import Valkey
+from tests.forking import Child
+from tests.waiting import eventually
+
+# For a hundred rings: below the half second that the doorbell's own thread may wait for Redis with each.
+AT_ONCE = 0.4
+
+
+@pytest.fixture
+def valkey(tmp_path):
+    with Valkey(tmp_path / "valkey") as valkey:
+        yield valkey
+
+
+@pytest.fixture
+def connect(valkey):
+    return partial(connect_redis, valkey.url, "", patience=0.5)
+
+
+@pytest.fixture
+def doorbell(connect):
+    return Doorbell(connect)
+
+
+def queued(valkey):
+    with Redis.from_url(valkey.url) as redis:
+        return [job_id.decode() for job_id in redis.lrange("rq:queue:emails", 0, -1)]
+
+
+def seconds_to_ring(doorbell, times=100):
+    started = time.monotonic()
+    for email_id in range(times):
+        doorbell.ring(email_id)
+    return time.monotonic() - started
+
+
+def doorbell_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "doorbell"]
+
+
+def test_ring_is_heard(doorbell, valkey):
+    doorbell.ring(7)
+    eventually(lambda: queued(valkey) == ["email-7"])
+
+
+def test_nobody_waits_for_a_redis_that_is_away(doorbell, valkey):
+    valkey.kill()
+    assert seconds_to_ring(doorbell) < AT_ONCE
+
+
+def test_nobody_waits_for_a_redis_that_is_silent(doorbell, valkey):
+    doorbell.ring(1_000)
+    eventually(lambda: queued(valkey) == ["email-1000"])
+    valkey.pause()
+    assert seconds_to_ring(doorbell) < AT_ONCE
+    valkey.resume()
+
+
+def test_doorbell_rings_again_when_redis_is_back(doorbell, valkey):
+    valkey.kill()
+    doorbell.ring(7)
+    # The row is the sweep's now: what was rung for in vain is forgotten.
+    eventually(lambda: not doorbell._waiting)
+    valkey.start()
+    doorbell.ring(8)
+    eventually(lambda: "email-8" in queued(valkey))
+
+
+def test_rings_of_a_long_silence_are_bounded(doorbell, valkey):
+    valkey.pause()
+    seconds_to_ring(doorbell, times=11_000)
+    assert len(doorbell._waiting) <= 10_000
+    valkey.resume()
+
+
+def test_forked_process_rings_with_a_thread_of_its_own(doorbell, valkey):
+    doorbell.ring(1)
+    eventually(lambda: queued(valkey) == ["email-1"])
+
+    def ring_in_child():
+        before = len(doorbell_threads())
+        doorbell.ring(2)
+        eventually(lambda: "email-2" in queued(valkey))
+        return before, len(doorbell_threads())
+
+    assert Child(ring_in_child).result() == [0, 1]
+    doorbell.ring(3)
+    eventually(lambda: queued(valkey) == ["email-1", "email-2", "email-3"])
+
+
+def test_what_waits_in_the_parent_is_not_rung_for_by_its_child(doorbell, valkey):
+    valkey.pause()
+    seconds_to_ring(doorbell, times=500)
+
+    def ring_in_child():
+        doorbell.ring(1_000)
+        return len(doorbell._waiting)
+
+    # One, or none when the thread has taken it already.
+    assert Child(ring_in_child).result() <= 1
+    valkey.resume()
+
+
+def test_rivals_for_the_first_ring_start_one_thread_and_lose_nothing(valkey, connect):
+    for round_number in range(20):
+        before, doorbell, barrier = len(doorbell_threads()), Doorbell(connect), threading.Barrier(8)
+
+        def ring_with_others(email_id, doorbell=doorbell, barrier=barrier):
+            barrier.wait(10)
+            doorbell.ring(email_id)
+
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(ring_with_others, range(round_number * 8, round_number * 8 + 8)))
+        assert len(doorbell_threads()) == before + 1
+    eventually(lambda: len(queued(valkey)) == 160, saying=lambda: f"{len(queued(valkey))} of 160")
+
+
+def test_many_are_rung_for_in_one_breath(valkey, connect):
+    ring(connect(), range(1, 201))
+    assert queued(valkey) == [f"email-{email_id}" for email_id in range(1, 201)]
+
+
+def test_who_rings_by_hand_hears_that_redis_is_away(valkey, connect):
+    valkey.kill()
+    with pytest.raises(RedisError):
+        ring(connect(), [7])
+
+
+def test_who_rings_by_hand_hears_that_redis_is_silent(valkey, connect):
+    valkey.pause()
+    started = time.monotonic()
+    with pytest.raises(RedisError):
+        ring(connect(), [7])
+    assert 0.5 <= time.monotonic() - started < 2
+    valkey.resume()

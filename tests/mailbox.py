@@ -1,0 +1,65 @@
+"""A Resend that keeps what it is offered, for tests to look into; pytest-httpserver serves it."""
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from werkzeug import Request, Response
+
+KEY = "re_key"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One request of the worker."""
+
+    key: str
+    content: bytes
+
+    @property
+    def mail(self) -> dict[str, Any]:
+        """Return the fields that the provider reads."""
+        return orjson.loads(self.content)
+
+
+@dataclass
+class Mailbox:
+    """Accept every mail once, as Resend does, unless a test has said what to answer next."""
+
+    offers: list[Offer] = field(default_factory=list)
+    mails: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refusals: deque[Response] = field(default_factory=deque)
+    _contents: dict[str, bytes] = field(default_factory=dict)
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def refuse(self, status: int, times: int = 1, **headers: str) -> None:
+        """Answer the next offers with an error."""
+        self.refusals.extend(
+            Response("{}", status, {name.replace("_", "-"): headers[name] for name in headers}) for _ in range(times)
+        )
+
+    @property
+    def subjects(self) -> list[str]:
+        """Return the subjects of the accepted mails in the order of their acceptance."""
+        return [mail["subject"] for mail in list(self.mails.values())]
+
+    def about(self, subject: str) -> dict[str, Any] | None:
+        """Return the accepted mail with a subject, if there is one."""
+        return next((mail for mail in list(self.mails.values()) if mail["subject"] == subject), None)
+
+    def __call__(self, request: Request) -> Response:
+        """Answer an offer."""
+        offer = Offer(request.headers["Idempotency-Key"], request.get_data())
+        with self._guard:
+            self.offers.append(offer)
+            if request.headers.get("Authorization") != f"Bearer {KEY}":
+                return Response(status=401)
+            if self.refusals:
+                return self.refusals.popleft()
+            # https://resend.com/docs/dashboard/emails/idempotency-keys
+            if self._contents.setdefault(offer.key, offer.content) != offer.content:
+                return Response(orjson.dumps({"name": "invalid_idempotent_request"}), 409)
+            self.mails.setdefault(offer.key, offer.mail)
+            return Response(orjson.dumps({"id": f"resend-{offer.key}"}), content_type="application/json")

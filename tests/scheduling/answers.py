@@ -1,0 +1,59 @@
+"""What tests of the API say about answers and about what was written."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from psycopg2.extensions import connection as Connection
+from werkzeug.test import TestResponse
+
+from tests.conftest import TABLES
+
+PROBLEM = {"type", "title", "status", "detail", "error", "code", "request_id"}
+IDENTITY = {"id", "name", "email", "role"}
+NOWHERE = 2**62
+
+
+def assert_refused(answer: TestResponse, status: int, code: str, *pointers: str, **members: Any) -> None:
+    """Hold a refusal against its one shape, and the invalid fields against their names."""
+    assert (answer.status_code, answer.json["code"]) == (status, code), answer.text
+    expected = PROBLEM | members.keys() | ({"errors"} if pointers else set())
+    assert answer.json.keys() == expected, answer.text
+    assert list(dict.fromkeys(fault["pointer"] for fault in answer.json.get("errors", []))) == list(pointers)
+    assert {name: answer.json[name] for name in members} == members
+    assert answer.json["status"] == status
+    assert answer.json["request_id"] == answer.headers["X-Request-ID"]
+
+
+def without_request_id(answer: TestResponse) -> tuple[int, dict[str, Any]]:
+    """Return what two answers that look the same have in common."""
+    return answer.status_code, {name: value for name, value in answer.json.items() if name != "request_id"}
+
+
+def rows(database: Connection, statement: str, *parameters: Any) -> list[dict[str, Any]]:
+    """Ask the database."""
+    with database.cursor() as cursor:
+        cursor.execute(statement, parameters or None)
+        return [dict(row) for row in cursor.fetchall()] if cursor.description else []
+
+
+def contents(database: Connection) -> dict[str, list[str]]:
+    """Return all that is stored."""
+    return {
+        table: sorted(str(row) for row in rows(database, f"SELECT * FROM {table}"))  # every column counts here
+        for table in TABLES
+    }
+
+
+@contextmanager
+def nothing_written(database: Connection) -> Iterator[None]:
+    """Fail when anything was written meanwhile."""
+    before = contents(database)
+    yield
+    assert contents(database) == before
+
+
+def emails_to(database: Connection, recipient: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return the kinds and data of the e-mails that were promised to somebody, in order."""
+    found = rows(database, "SELECT kind, data FROM emails WHERE recipient = %s ORDER BY id", recipient)
+    return [(row["kind"], row["data"]) for row in found]

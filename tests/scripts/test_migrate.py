@@ -1,0 +1,211 @@
+"""The migrate command: once each, whoever runs it and however many at once; one line when it cannot."""
+
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from sql.migrator import latest_version
+from tests.databases import ask, connected, empty_database
+from tests.waiting import eventually
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture
+def url():
+    with empty_database() as url:
+        yield url
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """Copy what the command needs, with two migrations of the test's own."""
+    for part in ("scripts", "sql", "jobs"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__", "migrations"))
+    write(tmp_path, "0001_entries", "CREATE TABLE entries (id int);")
+    write(tmp_path, "0002_more", "ALTER TABLE entries ADD COLUMN title text;")
+    return tmp_path
+
+
+def write(checkout, name, text):
+    folder = checkout / "sql" / "migrations"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.sql").write_text(text)
+
+
+def start(url, *arguments, root=ROOT):
+    return subprocess.Popen(
+        [sys.executable, root / "scripts" / "migrate.py", *arguments],
+        cwd=root,
+        env={"PATH": os.environ["PATH"], "APP_ENV": "production", "DATABASE_URL": url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process):
+    output, errors = process.communicate(timeout=60)
+    return process.returncode, output, errors
+
+
+def migrate(url, *arguments, root=ROOT):
+    return finish(start(url, *arguments, root=root))
+
+
+def versions(url):
+    with connected(url) as connection:
+        return [row["version"] for row in ask(connection, "SELECT version FROM schema_migrations ORDER BY version")]
+
+
+def tables(url):
+    with connected(url) as connection:
+        rows = ask(
+            connection, "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        )
+        return sorted(row["relname"] for row in rows)
+
+
+def refusal(url, root):
+    """Return the one line that says why nothing was done."""
+    code, output, errors = migrate(url, root=root)
+    (line,) = errors.splitlines()
+    assert (code, output) == (1, "")
+    assert line.startswith("migrate: ")
+    return line
+
+
+def test_empty_database_becomes_the_latest(url):
+    code, output, errors = migrate(url)
+    assert (code, errors) == (0, "")
+    assert len(output.splitlines()) == latest_version() + 1
+    assert output.splitlines()[0] == f"[1/{latest_version()}] 0001 users"
+    assert output.splitlines()[-1] == f"The schema is at version {latest_version()}."
+    assert versions(url) == list(range(1, latest_version() + 1))
+
+
+def test_second_run_has_nothing_to_do(url, checkout):
+    migrate(url, root=checkout)
+    assert migrate(url, root=checkout) == (0, "The schema is at version 2.\n", "")
+
+
+def test_eight_at_once_apply_each_migration_once(url):
+    results = [finish(process) for process in [start(url) for _ in range(8)]]
+    assert [(code, errors) for code, _, errors in results] == [(0, "")] * 8
+    applied = [line for _, output, _ in results for line in output.splitlines() if line.startswith("[")]
+    assert len(applied) == latest_version()
+    assert versions(url) == list(range(1, latest_version() + 1))
+
+
+def test_changed_file_is_named_in_one_line(url, checkout):
+    migrate(url, root=checkout)
+    write(checkout, "0001_entries", "CREATE TABLE entries (id bigint);")
+    assert "0001_entries.sql was changed after it was applied" in refusal(url, checkout)
+
+
+def test_newer_database_is_named_in_one_line(url, checkout):
+    migrate(url, root=checkout)
+    with connected(url) as connection:
+        ask(connection, "INSERT INTO schema_migrations (version, name, checksum) VALUES (3, 'newer', '')")
+    assert "the database has migration 0003, which this code does not know" in refusal(url, checkout)
+
+
+def test_gap_in_the_numbers_is_named_in_one_line(url, checkout):
+    write(checkout, "0004_gap", "SELECT 1;")
+    assert "0004_gap.sql should be named 0003_<what_it_does>.sql" in refusal(url, checkout)
+    assert tables(url) == []
+
+
+def test_migration_that_fails_leaves_the_earlier_ones_and_nothing_of_itself(url, checkout):
+    write(checkout, "0003_bad", "CREATE TABLE half (id int); ALTER TABLE nowhere ADD COLUMN id int;")
+    write(checkout, "0004_never", "CREATE TABLE never (id int);")
+    code, output, errors = migrate(url, root=checkout)
+    assert code == 1
+    assert errors == 'migrate: 0003_bad.sql failed: relation "nowhere" does not exist\n'
+    assert output.splitlines()[-1] == "[3/4] 0003 bad"
+    assert versions(url) == [1, 2]
+    assert tables(url) == ["entries", "schema_migrations"]
+
+
+def test_dry_run_says_what_it_would_do_and_changes_nothing(url, checkout):
+    assert migrate(url, "--dry-run", root=checkout) == (0, "would apply 0001 entries\nwould apply 0002 more\n", "")
+    assert tables(url) == []
+    migrate(url, root=checkout)
+    assert migrate(url, "--dry-run", root=checkout) == (0, "", "")
+
+
+def test_index_is_made_without_locks_while_another_process_waits(url, checkout):
+    write(
+        checkout,
+        "0003_index",
+        "-- no-transaction: it would lock the table.\n"
+        "CREATE INDEX CONCURRENTLY IF NOT EXISTS entries_id_idx ON entries (id);\n",
+    )
+
+    def is_said(connection, text):
+        condition = "application_name = 'migrate' AND datname = current_database() AND query LIKE %s"
+        return ask(connection, f"SELECT pid FROM pg_stat_activity WHERE {condition}", f"%{text}%")
+
+    with ExitStack() as stack:
+        watcher = stack.enter_context(connected(url))
+        writer = stack.enter_context(connected(url))
+        ask(watcher, "CREATE TABLE entries (id int, title text)")
+        write(checkout, "0001_entries", "SELECT 1;")
+        write(checkout, "0002_more", "SELECT 1;")
+        # The index waits for whoever was writing when it began.
+        ask(writer, "BEGIN")
+        ask(writer, "INSERT INTO entries VALUES (1)")
+        first = start(url, root=checkout)
+        eventually(lambda: is_said(watcher, "CREATE INDEX CONCURRENTLY"))
+        second = start(url, root=checkout)
+        eventually(lambda: is_said(watcher, "pg_try_advisory_lock"))
+        ask(writer, "COMMIT")
+        assert finish(first)[0] == 0
+        assert finish(second) == (0, "The schema is at version 3.\n", "")
+        assert ask(watcher, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'entries_id_idx'::regclass") == [
+            {"indisvalid": True}
+        ]
+
+
+def test_who_waits_too_long_for_another_says_so_in_one_line(url, checkout):
+    with connected(url) as other:
+        ask(other, "SELECT pg_advisory_lock(7316420001)")
+        code, output, errors = migrate(url, "--wait", "0.2", root=checkout)
+    assert (code, output) == (1, "")
+    assert errors == "migrate: another process is still migrating; try again when it has finished\n"
+    assert tables(url) == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://alice:open%20sesame@127.0.0.1:9/diary",
+        "postgresql://alice:open%20sesame@nowhere.invalid/diary",
+    ],
+)
+def test_unreachable_database_is_named_in_one_line_without_the_password(checkout, address):
+    line = refusal(address, checkout)
+    assert "PostgreSQL is not reachable" in line
+    assert "sesame" not in line
+
+
+def test_wrong_password_is_not_repeated(url, checkout):
+    line = refusal(url.replace("postgres:", "postgres:open-sesame-", 1), checkout)
+    assert "password authentication failed" in line
+    assert "sesame" not in line
+
+
+def test_address_that_cannot_be_read_is_refused_in_one_line_without_the_password(checkout):
+    assert "sesame" not in refusal("postgresql://alice:open%zzsesame@127.0.0.1:9/diary", checkout)
+
+
+def test_missing_address_is_named_in_one_line(checkout):
+    code, output, errors = migrate("", root=checkout)
+    assert (code, output) == (1, "")
+    assert "DATABASE_URL" in errors
+    assert len(errors.splitlines()) == 1

@@ -1,0 +1,296 @@
+"""Promises that span files, held by walking the files."""
+
+import ast
+import importlib
+import re
+from itertools import chain, pairwise
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from jobs.connection import QUEUE
+from jobs.rendering import KINDS, TEMPLATES
+from scheduling.access import access_of
+from sql import queries
+from sql.database import Transaction
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("scheduling", "jobs", "sql", "scripts")
+LONGEST_FILE = 300
+
+
+def relative(path):
+    return str(path.relative_to(ROOT))
+
+
+def python_files(*folders):
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+SOURCES = [ROOT / "wsgi.py", ROOT / "gunicorn.conf.py", *python_files(*PACKAGES)]
+SQL_FILES = sorted((ROOT / "sql/queries").glob("*.sql"))
+AREAS = [path.stem for path in SQL_FILES]
+FILES = [*SOURCES, *(ROOT / "sql").rglob("*.sql"), *python_files("tests/scheduling")]
+
+
+def tree_of(path):
+    return ast.parse(path.read_text(), str(path))
+
+
+def statements():
+    """Yield area, name and text of every statement."""
+    for area in AREAS:
+        loaded = getattr(queries, area)
+        for name in loaded.available_queries:
+            if not name.endswith("_cursor"):
+                yield area, name, getattr(loaded, name).sql
+
+
+STATEMENTS = list(statements())
+NAMED = [f"{area}.{name}" for area, name, _ in STATEMENTS]
+
+
+# Files
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_module_and_every_public_function_has_a_sentence_for_a_docstring(path):
+    tree = tree_of(path)
+    documented = [tree] + [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_")
+    ]
+    nested = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        for inner in ast.walk(node)
+        if inner is not node
+    }
+    for node in documented:
+        if node in nested:
+            continue
+        docstring = ast.get_docstring(node) or ""
+        name = getattr(node, "name", "the module")
+        assert docstring, f"{name} has no docstring"
+        assert docstring.splitlines()[0].rstrip("`").endswith((".", "?")), f"{name}: {docstring}"
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if path.name == "__init__.py"], ids=relative)
+def test_package_file_holds_a_docstring_at_most(path):
+    assert all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in tree_of(path).body)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_imports_sit_at_the_top(path):
+    tree = tree_of(path)
+    inside = [
+        node.lineno
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert inside == []
+
+
+def test_no_file_is_longer_than_300_lines():
+    lengths = {relative(path): len(path.read_text().splitlines()) for path in FILES}
+    assert len(lengths) > 60
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}
+
+
+# Routes, settings, processes
+
+
+def test_every_route_declares_who_may_call_it(app):
+    undeclared = {
+        rule.rule for rule in app.url_map.iter_rules() if access_of(app.view_functions[rule.endpoint]) is None
+    }
+    assert undeclared == set()
+    assert len(list(app.url_map.iter_rules())) > 30
+
+
+def test_worker_of_the_procfile_serves_the_queue_of_the_code():
+    processes = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines() if line)
+    assert processes.keys() == {"release", "web", "worker"}
+    assert processes["worker"].split()[:2] == ["rq", "worker"]
+    assert processes["worker"].split()[-1] == QUEUE
+    assert "--serializer json" in processes["worker"]
+    for module, name in re.findall(r"(jobs\.\w+)\.([A-Z]\w+)", processes["worker"]):
+        assert hasattr(importlib.import_module(module), name)
+    release, script = processes["release"].split()
+    assert (release, (ROOT / script).is_file()) == ("python", True)
+
+
+READERS = {"str", "int", "float", "bool", "list", "_text", "_rate", "get"}
+
+
+def settings_read():
+    """Return the names that are read from the environment."""
+    for path in ("jobs/settings.py", "scheduling/settings.py", "gunicorn.conf.py"):
+        for node in ast.walk(tree_of(ROOT / path)):
+            if isinstance(node, ast.Call):
+                reader = getattr(node.func, "attr", None) or getattr(node.func, "id", None)
+                yield from (
+                    argument.value
+                    for argument in node.args[:2]
+                    if reader in READERS
+                    and isinstance(argument, ast.Constant)
+                    and re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*", str(argument.value))
+                )
+
+
+def test_example_lists_every_setting_and_no_other():
+    listed = re.findall(r"^(?:# )?([A-Z][A-Z0-9_]*)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert len(listed) == len(set(listed))
+    # NODE_ENV is what the original's deployments set; APP_ENV is ours.
+    assert set(listed) == set(settings_read()) - {"NODE_ENV"}
+
+
+# Statements
+
+
+@pytest.fixture
+def preparing(database):
+    """Offer a cursor whose prepared statements vanish with the test."""
+    with database.cursor() as cursor:
+        yield cursor
+        cursor.execute("DEALLOCATE ALL")
+
+
+def numbered(text):
+    """Return a statement with $1, $2, … for its parameters, and how many there are."""
+    names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", text)))
+    return re.sub(r"%\((\w+)\)s", lambda match: f"${names.index(match[1]) + 1}", text).replace("%%", "%"), len(names)
+
+
+def single_statements(text):
+    """Split at semicolons: no text of ours holds one inside a literal."""
+    without_comments = re.sub(r"--[^\n]*", "", text)
+    assert not re.search(r"'[^']*;[^']*'", without_comments)
+    return [part for part in without_comments.split(";") if part.strip()]
+
+
+@pytest.mark.parametrize(("area", "name", "text"), STATEMENTS, ids=NAMED)
+def test_every_statement_fits_the_schema(preparing, area, name, text):
+    parts = single_statements(text)
+    assert parts
+    for number, part in enumerate(parts):
+        prepared, count = numbered(part)
+        types = f"({', '.join(['unknown'] * count)})" if count else ""
+        preparing.execute(f"PREPARE {name}_{number} {types} AS {prepared}")
+
+
+def test_statement_that_does_not_fit_is_found(preparing):
+    with pytest.raises(psycopg2.errors.UndefinedColumn):
+        preparing.execute("PREPARE wrong AS SELECT colour FROM users")
+
+
+@pytest.mark.parametrize(("area", "name", "text"), STATEMENTS, ids=NAMED)
+def test_every_statement_lists_its_columns(area, name, text):
+    assert not re.search(r"(SELECT|RETURNING|,)\s+\*", text, re.IGNORECASE)
+    assert not re.search(r"\bOFFSET\b", text, re.IGNORECASE)
+
+
+def test_every_statement_is_named_verb_noun():
+    verbs = {name.partition("_")[0] for _, name, _ in STATEMENTS}
+    assert all("_" in name for _, name, _ in STATEMENTS)
+    assert not verbs & {"get", "create", "fetch", "list", "do", "process"}
+
+
+def test_every_statement_is_explained():
+    for path in SQL_FILES:
+        lines = path.read_text().splitlines()
+        for line, following in pairwise(lines):
+            if line.startswith("-- name:"):
+                assert re.match(r"-- \S", following), f"{path.name}: {line}"
+
+
+def test_every_area_is_loaded():
+    assert {area for area in AREAS if not hasattr(queries, area)} == set()
+
+
+def statements_used():
+    """Return `area.name` for each statement that code refers to."""
+    for path in python_files(*PACKAGES):
+        tree = tree_of(path)
+        imported = {
+            alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module == "sql.queries"
+            for alias in node.names
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in imported:
+                yield f"{node.value.id}.{node.attr}"
+
+
+def test_statements_that_are_used_are_those_in_the_files():
+    assert set(statements_used()) == set(NAMED)
+
+
+class Untouched(Transaction):
+    """A transaction that must not be reached."""
+
+    def execute(self, statement, parameters):
+        """Fail."""
+        raise AssertionError("the statement was sent")
+
+
+@pytest.mark.parametrize(("area", "name", "text"), STATEMENTS, ids=NAMED)
+def test_missing_and_superfluous_parameters_are_refused(area, name, text):
+    statement = getattr(getattr(queries, area), name)
+    names = dict.fromkeys(re.findall(r"%\((\w+)\)s", text))
+    tx = Untouched(connection=None, explicit=False)
+    wrong = [{**names, "colour": "red"}] + [{key: None for key in names if key != missing} for missing in names]
+    for parameters in wrong:
+        with pytest.raises((TypeError, ValueError)):
+            consume(statement(tx, **parameters))
+
+
+def consume(result):
+    """Run a statement that is a generator."""
+    return result if result is None or isinstance(result, list | dict | int) else list(result)
+
+
+# E-mails and constraints
+
+
+def check_of(database, name):
+    with database.cursor() as cursor:
+        cursor.execute("SELECT pg_get_constraintdef(oid) AS text FROM pg_constraint WHERE conname = %s", (name,))
+        return set(re.findall(r"'(\w+)'", cursor.fetchone()["text"]))
+
+
+def test_every_kind_of_mail_has_its_templates_and_its_place_in_the_schema(database):
+    assert check_of(database, "emails_kind_check") == KINDS
+    for kind in KINDS:
+        assert {path.name for path in (TEMPLATES / kind.lower()).iterdir()} == {"subject.txt", "text.txt", "html.html"}
+
+
+def test_every_kind_of_mail_is_promised_by_a_statement():
+    promised = {
+        kind
+        for _, _, text in STATEMENTS
+        for kind in chain.from_iterable(re.findall(r"INSERT INTO emails[^']*'([A-Z_]+)'", text) for _ in "x")
+    }
+    assert promised == KINDS
+
+
+def test_constraints_and_indexes_are_named_after_table_and_columns(database):
+    with database.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT conrelid::regclass::text AS owner, conname AS name FROM pg_constraint
+            WHERE connamespace = 'public'::regnamespace AND contype <> 'n'
+            UNION
+            SELECT tablename, indexname FROM pg_indexes WHERE schemaname = 'public'
+            """
+        )
+        names = [(row["owner"], row["name"]) for row in cursor.fetchall()]
+    assert len(names) > 30
+    for owner, name in names:
+        assert re.fullmatch(rf"{owner}_(\w+_)?(pkey|key|check|idx|excl|fkey)", name), f"{owner}: {name}"
