@@ -37,6 +37,8 @@ class _Parser(FlaskParser):
             values = req.args.getlist(key)
             if len(values) > 1:
                 raise ValidationError({key: ["Give this parameter once."]})
+            if any("\0" in value for value in values):
+                raise ValidationError({key: ["Must not contain NUL."]})
             if values:
                 parameters[key] = values[0]
         return parameters
@@ -62,6 +64,11 @@ class Blueprint(flask_smorest.Blueprint):
 
     ARGUMENTS_PARSER = _Parser()
     ARGUMENTS_PARSER.DEFAULT_VALIDATION_STATUS = 400
+
+    def arguments(self, schema: type[Schema], *, location: str = "json") -> Callable[[View], View]:
+        """Read what a route takes, with one instance of its schema for all requests."""
+        decorator: Callable[[View], View] = super().arguments(schema(), location=location)
+        return decorator
 
     def response(
         self, status_code: int, schema: Any = None, *, description: str | None = None, **_options: Any

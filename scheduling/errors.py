@@ -1,5 +1,6 @@
 """One error shape for every refusal (RFC 9457), made in one function."""
 
+import traceback
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -152,7 +153,16 @@ def _answer_database_error(error: psycopg2.Error) -> Response:
     if _is_passing(error):
         log.warning("database_unavailable", sqlstate=error.pgcode, error=type(error).__name__)
         return problem(unavailable())
-    return _answer_unexpected_error(error)
+    # Its whole text would repeat the row, with the password's hash and the address.
+    log.error(
+        "unexpected_error",
+        error=type(error).__name__,
+        sqlstate=error.pgcode,
+        constraint=name,
+        reason=error.diag.message_primary if error.diag else type(error).__name__,
+        stack="".join(traceback.format_tb(error.__traceback__)),
+    )
+    return problem(_internal_error())
 
 
 def _is_passing(error: psycopg2.Error) -> bool:
@@ -169,4 +179,8 @@ def _is_passing(error: psycopg2.Error) -> bool:
 
 def _answer_unexpected_error(error: Exception) -> Response:
     log.error("unexpected_error", exc_info=error)
-    return problem(ApiError(500, "internal_error", "Something went wrong on our side; the request id helps us find it"))
+    return problem(_internal_error())
+
+
+def _internal_error() -> ApiError:
+    return ApiError(500, "internal_error", "Something went wrong on our side; the request id helps us find it")

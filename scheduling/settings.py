@@ -1,5 +1,6 @@
 """The settings of the API, read once at start; a bad one ends the process with one line that names it."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from jobs.settings import ROOT, DeliverySettings, app_env, delivery_settings, en
 
 # RFC 7518, section 3.2: a key for HS256 has at least 256 bits.
 _SECRET_BYTES = 32
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def read_settings() -> Settings:
             password_min_length=env.int("PASSWORD_MIN_LENGTH", 6, validate=Range(1, 1024)),
             password_reject_common=env.bool("PASSWORD_REJECT_COMMON", False),
             bcrypt_rounds=env.int("BCRYPT_ROUNDS", 10, validate=Range(4, 16)),
-            cors_origins=env.list("CORS_ORIGINS", ["*"]),
+            cors_origins=env.list("CORS_ORIGINS", ["*"], validate=_are_origins),
             logout_revokes=env.bool("LOGOUT_REVOKES", False),
             trusted_proxies=env.int("TRUSTED_PROXIES", 0, validate=Range(0, 10)),
             metrics_token=env.str("METRICS_TOKEN", ""),
@@ -73,6 +75,12 @@ def read_settings() -> Settings:
 def sample_secret(example: Path = ROOT / ".env.example") -> str | None:
     """Return the secret that everybody knows, because it stands in the example."""
     return dotenv_values(example).get("JWT_SECRET")
+
+
+def _are_origins(values: list[str]) -> None:
+    """Accept origins as browsers send them; flask-cors would read other characters as a regular expression."""
+    if not all(value == "*" or _ORIGIN.fullmatch(value) for value in values):
+        raise ValidationError("must be * or origins such as https://app.example.com, separated by commas")
 
 
 def _rate(env: Env, name: str, default: str) -> str:

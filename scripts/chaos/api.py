@@ -82,13 +82,14 @@ class Api:
     ) -> Answer:
         began = now()
         try:
-            response = self._session.request(
-                method,
-                f"{self._url}/api/v1{path}",
-                headers=dict(headers),
-                json=body,
-                timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
-            )
+            with self._history.flight():
+                response = self._session.request(
+                    method,
+                    f"{self._url}/api/v1{path}",
+                    headers=dict(headers),
+                    json=body,
+                    timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
+                )
         except requests.RequestException as error:
             reason = "no answer in time" if isinstance(error, requests.ReadTimeout) else "connection lost"
             operation.attempts.append(Attempt(began, now() - began, None, reason))

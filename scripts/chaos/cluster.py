@@ -38,12 +38,12 @@ WEB_THREADS = 8
 # Who claims a mail and who settles it, in the order of the database.
 AUDIT = """
 CREATE TABLE chaos_audit (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email_id bigint, who text, fence bigint, claims boolean
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email_id bigint, who text, claims boolean,
+    at float8 DEFAULT extract(epoch FROM clock_timestamp())
 );
 CREATE FUNCTION chaos_audit() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO chaos_audit (email_id, who, fence, claims)
-    VALUES (new.id, session_user, new.fence, new.fence <> old.fence);
+    INSERT INTO chaos_audit (email_id, who, claims) VALUES (new.id, session_user, new.fence <> old.fence);
     RETURN NULL;
 END $$;
 CREATE TRIGGER chaos_audit AFTER UPDATE ON emails FOR EACH ROW

@@ -61,11 +61,12 @@ class OrganizationRow:
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """Who claimed or settled a mail, in the order of the database."""
+    """Who claimed or settled a mail, in the order of the database, and when: in seconds since the epoch."""
 
     email_id: int
     who: str
     claims: bool
+    at: float = 0.0
 
 
 @dataclass
@@ -109,7 +110,7 @@ JOIN organization_members ON organization_id = organizations.id
 JOIN users AS member ON member.id = user_id
 GROUP BY organizations.id, organizations.name, owner.email
 """
-_AUDIT = "SELECT email_id, who, claims FROM chaos_audit ORDER BY id"
+_AUDIT = "SELECT email_id, who, claims, at FROM chaos_audit ORDER BY id"
 _CONNECTIONS = "SELECT usename, count(*) FROM pg_stat_activity WHERE datname = current_database() GROUP BY usename"
 
 

@@ -3,6 +3,8 @@
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -64,6 +66,8 @@ class History:
     """All operations, in the order of their first attempt; threads share it."""
 
     operations: list[Operation] = field(default_factory=list)
+    # How many requests wait for their answer just now.
+    in_flight: int = 0
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def invoke(self, operation: Operation) -> Operation:
@@ -71,6 +75,17 @@ class History:
         with self._guard:
             self.operations.append(operation)
         return operation
+
+    @contextmanager
+    def flight(self) -> Iterator[None]:
+        """Count a request while it waits for its answer."""
+        with self._guard:
+            self.in_flight += 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                self.in_flight -= 1
 
     def tally(self) -> Counter[tuple[str, Outcome]]:
         """Count operations by kind and outcome."""

@@ -12,13 +12,15 @@ import redis
 
 from scripts.chaos.cluster import START_SECONDS, ChaosError, Cluster
 from scripts.chaos.faults import TARGETS, WORKERS, Fault
-from scripts.chaos.history import Incident, now
+from scripts.chaos.history import History, Incident, now
 from scripts.chaos.provider import NORMAL
 from scripts.servers import ServerError
 
-# How long a killer waits for its victim to have a mail in hand, where it hurts most.
+# How long a fault waits for the moment in which it hurts most.
 AIM_SECONDS = 1.0
-POLL_SECONDS = 0.005
+POLL_SECONDS = 0.002
+AIMED = ("web", "postgres")
+IN_FLIGHT = 3
 # Behind many other mails, the one in hand waits some time for another worker.
 OVERSLEEP_SECONDS = 20.0
 REDIS_MEMORY = "1mb"
@@ -29,8 +31,9 @@ FULL_SECONDS = 10.0
 class Injection:
     """The faults of a run: one thread a target, so that a target has one fault at a time and targets overlap."""
 
-    def __init__(self, cluster: Cluster, faults: list[Fault]) -> None:
+    def __init__(self, cluster: Cluster, history: History, faults: list[Fault]) -> None:
         self.cluster = cluster
+        self._history = history
         self.incidents: list[Incident] = []
         self.mishaps: list[str] = []
         self._faults = faults
@@ -65,8 +68,7 @@ class Injection:
         self._leaving.wait()
 
     def _strike(self, fault: Fault) -> None:
-        if fault.target in WORKERS:
-            self._aim(fault.target)
+        self._aim(fault.target)
         incident = Incident(fault.target, fault.kind, now())
         self.incidents.append(incident)
         try:
@@ -77,10 +79,14 @@ class Injection:
             self.mishaps.append(f"{incident.name}: {type(error).__name__}: {error}")
         incident.ended = now()
 
-    def _aim(self, worker: str) -> None:
-        """Wait a moment until a worker has a mail in hand."""
+    def _aim(self, target: str) -> None:
+        """Wait a moment until a fault hurts: a worker has a mail in hand, or several requests are in flight."""
         deadline = now() + AIM_SECONDS
-        while not self.cluster.provider.in_hand(worker) and now() < deadline:
+        while now() < deadline and not (
+            self.cluster.provider.in_hand(target)
+            if target in WORKERS
+            else target not in AIMED or self._history.in_flight >= IN_FLIGHT
+        ):
             time.sleep(POLL_SECONDS)
 
 

@@ -1,6 +1,7 @@
 """Tell what a run has shown: a table for people, JSON for machines."""
 
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from statistics import median
 from typing import Any
 
@@ -8,7 +9,8 @@ from scripts.chaos.check_answers import return_seconds
 from scripts.chaos.check_mails import first_acceptances, repetitions
 from scripts.chaos.events import events
 from scripts.chaos.evidence import Evidence
-from scripts.chaos.history import Outcome
+from scripts.chaos.faults import WORKERS
+from scripts.chaos.history import Outcome, now
 from scripts.chaos.provider import AMBIGUOUS, REFUSED
 from scripts.chaos.run import Result
 
@@ -56,7 +58,7 @@ def summary(result: Result) -> dict[str, Any]:
             ),
             "offers": len(evidence.offers),
         },
-        "seconds_from_kill_to_resend": {
+        "seconds_from_kill_to_next_claim": {
             "number": len(resent),
             "median": round(median(resent), 1) if resent else None,
             "worst": round(max(resent), 1) if resent else None,
@@ -70,22 +72,26 @@ def summary(result: Result) -> dict[str, Any]:
 
 
 def resend_seconds(evidence: Evidence) -> list[float]:
-    """Return how long the mails in hand of each worker that was killed waited for their next offer."""
+    """Return how long the mails in hand of each worker that was killed or froze waited for another claim."""
+    ids = {row.key: row.id for row in evidence.emails}
+    # The incidents count seconds since the machine started, PostgreSQL since the epoch.
+    epoch = time.time() - now()
+    claims: dict[int, list[float]] = defaultdict(list)
+    for row in evidence.audit:
+        if row.claims:
+            claims[row.email_id].append(row.at - epoch)
     waits: list[float] = []
     for incident in evidence.incidents:
-        if incident.target.startswith("worker") and incident.kind != "SIGTERM":
+        if incident.target in WORKERS and incident.kind != "SIGTERM":
             for key in incident.in_hand:
-                again = [
-                    offer.arrived for offer in evidence.offers if offer.key == key and offer.arrived > incident.began
-                ]
-                waits += [again[0] - incident.began] if again else []
+                waits += [at - incident.began for at in claims[ids.get(key, 0)] if at > incident.began][:1]
     return waits
 
 
 def table(result: Result) -> str:
     """Return a summary for people."""
     found = summary(result)
-    mails, resend = found["mails"], found["seconds_from_kill_to_resend"]
+    mails, resend = found["mails"], found["seconds_from_kill_to_next_claim"]
     rows: list[tuple[str, object]] = [
         *found["operations"].items(),
         ("", ""),
@@ -107,8 +113,8 @@ def table(result: Result) -> str:
         *((f"  after {cause}", number) for cause, number in mails["raw_duplicates_by_cause"].items()),
         ("ambiguous answers", mails["ambiguous_answers"]),
         ("mails in hand at a kill or stop", resend["number"]),
-        ("  offered again after seconds (median)", resend["median"]),
-        ("  offered again after seconds (worst)", resend["worst"]),
+        ("  claimed again after seconds (median)", resend["median"]),
+        ("  claimed again after seconds (worst)", resend["worst"]),
         ("pending when mended", found["pending_when_mended"]),
         ("seconds to drain", found["seconds_to_drain"]),
     ]

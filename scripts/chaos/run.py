@@ -72,9 +72,10 @@ def run(scenario: Scenario) -> Result:
     """Run a scenario and judge it."""
     with ExitStack() as stack:
         cluster = stack.enter_context(installation(scenario.seed))
-        injection = Injection(cluster, plan(scenario.seed, scenario.seconds))
+        history = History()
+        injection = Injection(cluster, history, plan(scenario.seed, scenario.seconds))
         stack.callback(injection.stop)
-        result = _run(scenario, cluster, injection)
+        result = _run(scenario, cluster, history, injection)
         if result.violations:
             keep_logs(cluster.folder)
     # Only now: the servers end with the threads that started them again.
@@ -91,8 +92,8 @@ def keep_logs(folder: Path) -> None:
     print(f"\nThe logs are kept in {kept}.")
 
 
-def _run(scenario: Scenario, cluster: Cluster, injection: Injection) -> Result:
-    history, town, stopping = History(), Town(), threading.Event()
+def _run(scenario: Scenario, cluster: Cluster, history: History, injection: Injection) -> Result:
+    town, stopping = Town(), threading.Event()
     pause = scenario.clients * HABITS["create"] / sum(HABITS.values()) / scenario.bookings_per_second
     clients = [
         Client(number, scenario.seed, cluster.url, history, town, stopping, pause)

@@ -256,7 +256,7 @@ def test_null_is_no_event(client):
     assert_refused(send(client, "null"), 400, "validation_error", "/eventType")
 
 
-@pytest.mark.parametrize("query", ["type=%00", "type=a%00b", "cursor=%00", "unknown=%00"])
+@pytest.mark.parametrize("query", ["type=%00", "type=a%00b", "cursor=%00"])
 def test_nul_in_a_query_is_refused(people, query):
     assert people.admin.get(f"/analytics/events?{query}").status_code == 400
 
