@@ -4,7 +4,7 @@ PYTHON ?= python3
 PINNED = --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lint types imports coverage bench chaos requirements clean
+.PHONY: help setup run test check format lint types imports coverage bench chaos attack audit requirements clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,13 @@ bench: setup ## measure the API (ARGUMENTS="--help" lists what can be asked)
 
 chaos: setup ## break everything while people book (SEED=1 SECONDS=60, ARGUMENTS="--help" lists more)
 	@.venv/bin/python -m scripts.chaos --seed $(or $(SEED),1) --seconds $(or $(SECONDS),60) $(ARGUMENTS)
+
+attack: setup ## attack the API with at least 20,000 requests (ATTACK_REQUESTS=20000)
+	@ATTACK_REQUESTS=$(or $(ATTACK_REQUESTS),20000) $(PYTHON) scripts/dev.py test tests/attack $(ARGUMENTS)
+
+audit: setup ## look for known vulnerabilities of the packages that are pinned (needs the network)
+	@test -x .venv/bin/pip-audit || { echo "pip-audit is missing: add it to the dev packages of setup.cfg." >&2; exit 1; }
+	@.venv/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.txt
 
 requirements: ## compile setup.cfg into the two files of pinned packages (needs uv)
 	@uv pip compile setup.cfg $(PINNED) -o requirements.txt

@@ -14,8 +14,9 @@ settings = read_settings()
 
 bind = f"0.0.0.0:{settings.port}"
 
-# Threads wait for PostgreSQL together, and a slow client holds up one of them instead of a process.
-worker_class = "gthread"
+# gthread: threads wait for PostgreSQL together, and a slow client holds up one of them instead of a process. Ours adds
+# limits of time to what gunicorn waits for without one.
+worker_class = "scheduling.web_worker.Worker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = settings.threads
 if workers < 1:

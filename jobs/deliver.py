@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg2
 import structlog
+from psycopg2.errors import ReadOnlySqlTransaction
 from rq import Retry
 
 from jobs.outcomes import Outcomes
@@ -34,6 +35,10 @@ LEASE_SECONDS = 15
 CHAIN_SECONDS = 10
 # How long an outcome waits for PostgreSQL to come back; settling twice changes nothing, because the first one wins.
 SETTLE_SECONDS = 12
+# A job that found PostgreSQL away comes back soon; the sweep would look again only when it thinks the job is lost.
+AWAY_SECONDS, AWAY_RETRIES = 2, 10
+# What passes: away, restarting, out of connections, silent, read-only.
+_AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError, ReadOnlySqlTransaction, PoolExhausted)
 # RQ's own retry carries the near retries; what is due later waits for the sweep.
 NEAR_SECONDS = 30
 
@@ -146,7 +151,7 @@ class Delivery:
             try:
                 with self.database.statement() as tx:
                     return statement(tx, rate_window=self.settings.rate_window, **parameters)
-            except (psycopg2.OperationalError, psycopg2.InterfaceError, PoolExhausted):
+            except _AWAY:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.2)
@@ -213,9 +218,8 @@ def deliver_email(email_id: int) -> Retry | None:
     try:
         wait = delivery().deliver(email_id)
     except (psycopg2.Error, PoolExhausted) as error:
-        # The row knows more than this job, and the sweep reads it as soon as PostgreSQL is back.
         log.warning("delivery_waits_for_postgresql", email_id=email_id, reason=type(error).__name__)
-        return None
+        return Retry(max=AWAY_RETRIES, interval=AWAY_SECONDS)
     if wait is None or wait > NEAR_SECONDS:
         return None
     return Retry(max=delivery().settings.retry_attempts, interval=math.ceil(wait))

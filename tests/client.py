@@ -101,7 +101,7 @@ class Document:
         status = response.status_code
         assert str(status) in answers, f"{response.request.method} {path} may not answer {status}: {response.text}"
         schema = next(iter(answers[str(status)].get("content", {}).values()), {}).get("schema")
-        if schema is not None:
+        if schema is not None and response.is_json:
             self._validator(path, response.request.method, status, schema).validate(response.get_json(force=True))
 
     def _validator(self, path: str, method: str, status: int, schema: dict[str, Any]) -> Any:

@@ -24,6 +24,7 @@ TABLES = (
     "organizations",
     "analytics_events",
     "revoked_tokens",
+    "idempotency_keys",
     "users",
     "email_rate_slots",
     "email_outcomes",

@@ -72,7 +72,8 @@ class Email(fields.String):
         except (EmailNotValidError, UnicodeError):
             raise ValidationError("Must be a valid e-mail address.") from None
         address = valid.normalized.lower()
-        if "." not in valid.ascii_domain or len(address) > 254:
+        # An encoded word (RFC 2047) is read as what it encodes where the address becomes a header: line breaks too.
+        if "." not in valid.ascii_domain or len(address) > 254 or "=?" in address:
             raise ValidationError("Must be a valid e-mail address.")
         return address
 

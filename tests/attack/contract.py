@@ -1,0 +1,81 @@
+"""What the contract says about a value, in words of its own: it borrows nothing from the code under attack."""
+
+import json
+import re
+import unicodedata
+from typing import Any, NoReturn
+
+from tests.attack.corpus import TIMES
+
+_TIME = re.compile(r"20[0-9]{2}-[01][0-9]-[0-3][0-9][Tt ][0-9:]{8}(\.[0-9]{1,30})?([Zz]|[+-][0-9]{2}:[0-9]{2})")
+
+
+def must_refuse(schema: dict[str, Any], value: Any, *, is_new_password: bool = False) -> bool:
+    """Tell whether a value of a body must be refused; False when the contract leaves it open."""
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    if "string" in kinds:
+        return not isinstance(value, str) or _is_bad_text(schema, value, is_new_password=is_new_password)
+    if "boolean" in kinds:
+        return not isinstance(value, bool)
+    if "object" in kinds:
+        return not isinstance(value, dict)
+    if "array" in kinds:
+        return not isinstance(value, list)
+    return isinstance(value, bool) or not isinstance(value, int)
+
+
+def must_refuse_json(schema: dict[str, Any], text: str, *, is_new_password: bool = False) -> bool:
+    """Tell whether a piece of JSON must be refused as the value of a field of a body."""
+    try:
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return True
+    return must_refuse(schema, value, is_new_password=is_new_password)
+
+
+def must_refuse_parameter(schema: dict[str, Any], name: str, text: str) -> bool:
+    """Tell whether a query parameter must be refused; False when the contract leaves it open."""
+    if "\0" in text:
+        return True
+    if schema["type"] == "integer":
+        inside = re.fullmatch("[0-9]{1,6}", text) and schema["minimum"] <= int(text) <= schema["maximum"]
+        return not inside
+    if "enum" in schema:
+        return text not in [choice for choice in schema["enum"] if choice is not None]
+    if schema.get("format") == "date-time":
+        return not is_time(text)
+    # None of ours is ever sent, and what is not ours is refused.
+    return name == "cursor"
+
+
+def is_time(text: str) -> bool:
+    """Tell whether the contract takes a text for a time."""
+    return TIMES.get(text, bool(_TIME.fullmatch(text)))
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError
+    return dict(pairs)
+
+
+def _refuse(_constant: str) -> NoReturn:
+    raise ValueError
+
+
+def _is_bad_text(schema: dict[str, Any], text: str, *, is_new_password: bool) -> bool:
+    if "\0" in text or any(unicodedata.category(character) == "Cs" for character in text):
+        return True
+    if "enum" in schema:
+        return text not in schema["enum"]
+    form = schema.get("format")
+    if form == "password":
+        length = len(unicodedata.normalize("NFC", text[:10_000]))
+        return not (6 if is_new_password else 1) <= length <= 1024
+    if form == "date-time":
+        return not is_time(text)
+    if form == "email":
+        return not re.fullmatch(r"[^\s@\"<>,;:]+@[^\s@\[\]]+\.[^\s@.]+", text) or len(text) > 254
+    longest = schema.get("maxLength")
+    breaks = any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in text)
+    return breaks or not text.strip() or (longest is not None and len(text) > longest)

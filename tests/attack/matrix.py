@@ -1,0 +1,133 @@
+"""Who may do what: every route with a valid request, and what each kind of caller is answered."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Flask
+
+from scheduling.access import Access, access_of
+from tests.people import PASSWORD, time_on
+
+KINDS = ("anonymous", "stranger", "member", "organization admin", "owner", "platform admin")
+V1 = "/api/v1"
+OK = 0
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a route declares, and what each kind is answered; OK is the route's own success."""
+
+    access: Access
+    answers: tuple[int, int, int, int, int, int]
+
+
+# Columns as in KINDS. Who is not let in sees nothing (404); who sees a thing but may not change it is told so (403).
+EVERYBODY = Policy(Access.PUBLIC, (OK, OK, OK, OK, OK, OK))
+EVERYBODY_BY_NAME = Policy(Access.OPTIONAL, (OK, OK, OK, OK, OK, OK))
+WHO_IS_SIGNED_IN = Policy(Access.AUTHENTICATED, (401, OK, OK, OK, OK, OK))
+PLATFORM_ADMINS = Policy(Access.ADMIN, (401, 403, 403, 403, 403, OK))
+ITS_PERSON = Policy(Access.AUTHENTICATED, (401, 404, 404, 404, OK, 404))
+ITS_MEMBERS = Policy(Access.AUTHENTICATED, (401, 404, OK, OK, OK, 404))
+ITS_OWNER = Policy(Access.AUTHENTICATED, (401, 404, 403, 403, OK, 404))
+MEMBERS_BUT_ITS_OWNER = Policy(Access.AUTHENTICATED, (401, 404, OK, OK, 400, 404))
+
+
+@dataclass(frozen=True)
+class Call:
+    """A valid request; `ids` says what the placeholders of the path stand for."""
+
+    policy: Policy
+    success: int = 200
+    body: Any = None
+    ids: dict[str, str] = field(default_factory=dict)
+
+
+_BOOKING = {"booking_id": "booking"}
+_CANCELLED = {"booking_id": "cancelled booking"}
+_NOTIFICATION = {"notification_id": "notification"}
+_TEAM = {"organization_id": "organization"}
+_START, _END = time_on(9, 10).isoformat(), time_on(9, 11).isoformat()
+_NEWCOMER = {"name": "Newcomer", "email": "newcomer@example.com", "password": PASSWORD}
+_PASSWORDS = {"currentPassword": PASSWORD, "newPassword": "another horse entirely"}
+
+# Method and path, and one valid request or several.
+CALLS: dict[str, tuple[Call, ...]] = {
+    "GET /health": (Call(EVERYBODY),),
+    "GET /health/ready": (Call(EVERYBODY),),
+    "GET /metrics": (Call(EVERYBODY),),
+    "GET /docs": (Call(EVERYBODY),),
+    "GET /docs/<name>": (Call(EVERYBODY, ids={"name": "asset"}),),
+    "GET /openapi.json": (Call(EVERYBODY),),
+    f"POST {V1}/auth/register": (Call(EVERYBODY, 201, _NEWCOMER),),
+    f"POST {V1}/auth/login": (Call(EVERYBODY, body={"email": "outsider@example.com", "password": PASSWORD}),),
+    f"POST {V1}/auth/logout": (Call(WHO_IS_SIGNED_IN),),
+    f"POST {V1}/auth/revoke": (Call(WHO_IS_SIGNED_IN),),
+    f"GET {V1}/auth/verify": (Call(WHO_IS_SIGNED_IN),),
+    f"GET {V1}/users/me": (Call(WHO_IS_SIGNED_IN),),
+    f"PATCH {V1}/users/me": (Call(WHO_IS_SIGNED_IN, body={"name": "Somebody Else"}),),
+    f"PATCH {V1}/users/me/password": (Call(WHO_IS_SIGNED_IN, body=_PASSWORDS),),
+    f"GET {V1}/users": (Call(PLATFORM_ADMINS),),
+    f"GET {V1}/bookings": (Call(WHO_IS_SIGNED_IN),),
+    f"POST {V1}/bookings": (Call(WHO_IS_SIGNED_IN, 201, {"title": "New", "start": _START, "end": _END}),),
+    f"GET {V1}/bookings/<id:booking_id>": (Call(ITS_PERSON, ids=_BOOKING),),
+    f"PATCH {V1}/bookings/<id:booking_id>": (Call(ITS_PERSON, body={"title": "Mine now"}, ids=_BOOKING),),
+    f"DELETE {V1}/bookings/<id:booking_id>": (Call(ITS_PERSON, ids=_BOOKING),),
+    f"POST {V1}/bookings/<id:booking_id>/restore": (Call(ITS_PERSON, ids=_CANCELLED),),
+    f"GET {V1}/bookings/<id:booking_id>/deliveries": (Call(ITS_PERSON, ids=_BOOKING),),
+    f"GET {V1}/notifications": (Call(WHO_IS_SIGNED_IN),),
+    f"GET {V1}/notifications/unread": (Call(WHO_IS_SIGNED_IN),),
+    f"GET {V1}/notifications/count": (Call(WHO_IS_SIGNED_IN),),
+    f"PATCH {V1}/notifications/read-all": (Call(WHO_IS_SIGNED_IN),),
+    f"PATCH {V1}/notifications/<id:notification_id>/read": (Call(ITS_PERSON, ids=_NOTIFICATION),),
+    f"DELETE {V1}/notifications/<id:notification_id>": (Call(ITS_PERSON, ids=_NOTIFICATION),),
+    f"GET {V1}/organizations": (Call(WHO_IS_SIGNED_IN),),
+    f"POST {V1}/organizations": (Call(WHO_IS_SIGNED_IN, 201, {"name": "New"}),),
+    f"GET {V1}/organizations/<id:organization_id>": (Call(ITS_MEMBERS, ids=_TEAM),),
+    f"PATCH {V1}/organizations/<id:organization_id>": (Call(ITS_OWNER, body={"name": "Mine now"}, ids=_TEAM),),
+    f"DELETE {V1}/organizations/<id:organization_id>": (Call(ITS_OWNER, ids=_TEAM),),
+    f"GET {V1}/organizations/<id:organization_id>/members": (Call(ITS_MEMBERS, ids=_TEAM),),
+    f"POST {V1}/organizations/<id:organization_id>/members": (
+        Call(ITS_OWNER, 201, {"email": "outsider@example.com"}, _TEAM),
+        Call(ITS_OWNER, 201, {"email": "outsider@example.com", "role": "admin"}, _TEAM),
+    ),
+    f"DELETE {V1}/organizations/<id:organization_id>/members/<id:member_id>": (
+        Call(ITS_OWNER, ids=_TEAM | {"member_id": "colleague"}),
+        Call(MEMBERS_BUT_ITS_OWNER, ids=_TEAM | {"member_id": "caller"}),
+    ),
+    f"POST {V1}/analytics/event": (Call(EVERYBODY_BY_NAME, 201, {"eventType": "page_view"}),),
+    f"GET {V1}/analytics/dashboard": (Call(WHO_IS_SIGNED_IN),),
+    f"GET {V1}/analytics/events": (Call(PLATFORM_ADMINS),),
+}
+
+
+def routes_of(app: Flask) -> Iterator[tuple[str, Access | None]]:
+    """Yield method and path of every route, and what it declares; a HEAD is described with its GET."""
+    for rule in app.url_map.iter_rules():
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            yield f"{method} {rule.rule}", access_of(app.view_functions[rule.endpoint])
+
+
+def misdescribed(app: Flask) -> dict[str, Any]:
+    """Return the routes that CALLS lacks, describes in vain or takes for what they do not declare."""
+    declared = dict(routes_of(app))
+    described = {route: {call.policy.access for call in calls} for route, calls in CALLS.items()}
+    return {
+        route: (declared.get(route), described.get(route))
+        for route in declared.keys() | described.keys()
+        if described.get(route) != {declared.get(route)}
+    }
+
+
+def requests() -> Iterator[tuple[str, str, Call]]:
+    """Yield method, path and call of every request; whatever can be read is asked for with HEAD, too."""
+    for route, calls in CALLS.items():
+        method, _, path = route.partition(" ")
+        for call in calls:
+            yield method, path, call
+            if method == "GET":
+                yield "HEAD", path, call
+
+
+REQUESTS = list(requests())
+CELLS = len(REQUESTS) * len(KINDS)

@@ -1,0 +1,91 @@
+"""A team and its surroundings, for callers of every kind."""
+
+import re
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from psycopg2.extensions import connection as Connection
+from werkzeug.test import TestResponse
+
+from tests.attack.matrix import Call
+from tests.client import Client
+from tests.conftest import TABLES
+from tests.people import Person
+
+DIARY, TEAM = "What only Alice may read", "What only the team may read"
+OF_ALICE = {"users": "id", "bookings": "user_id", "notifications": "user_id"}
+
+
+class World:
+    """A team and its surroundings, which can be put back as they were."""
+
+    def __init__(self, app: Flask, connection: Connection) -> None:
+        self.app = app
+        self.connection = connection
+        names = ("Stranger", "Member", "Organization Admin", "Owner", "Platform Admin", "Colleague", "Outsider")
+        self.people = {name.lower(): self.person(name) for name in names}
+        owner, member = self.people["owner"], self.people["member"]
+        team = owner.organization(TEAM, member, self.people["colleague"])
+        admin = {"email": self.people["organization admin"].email, "role": "admin"}
+        assert owner.post(f"/organizations/{team}/members", admin).status_code == 201
+        self.ask("UPDATE users SET role = 'admin' WHERE id = %s", self.people["platform admin"].id)
+        self.ask("UPDATE users SET email = 'outsider@example.com' WHERE id = %s", self.people["outsider"].id)
+        booking, cancelled = owner.booking(DIARY, day=3), owner.booking(DIARY, day=4)
+        assert owner.delete(f"/bookings/{cancelled['id']}").status_code == 200
+        assert owner.post("/analytics/event", {"eventType": "signed_in"}).status_code == 201
+        self.ids = {
+            "booking": booking["id"],
+            "cancelled booking": cancelled["id"],
+            "notification": owner.get("/notifications").json[0]["id"],
+            "organization": team,
+            "colleague": self.people["colleague"].id,
+            "asset": "docs.js",
+        }
+        for table in TABLES:
+            self.ask(f"CREATE TEMPORARY TABLE saved_{table} AS TABLE {table}")
+        self.tables = [
+            row["tablename"] for row in self.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        ]
+
+    def person(self, name: str) -> Person:
+        """Register somebody."""
+        return Person(Client(self.app.test_client()), name.replace(" ", ""))
+
+    def ask(self, statement: str, *parameters: object) -> list[dict[str, Any]]:
+        """Return the rows of a statement, if it has any."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def rows(self, tables: dict[str, str] | None = None) -> dict[str, str]:
+        """Return a hash of each table, or of alice's rows in some."""
+        return {
+            table: self.ask(
+                f"SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) AS hash FROM {table} AS t"
+                + (f" WHERE {tables[table]} = {self.people['owner'].id}" if tables else "")
+            )[0]["hash"]
+            for table in tables or self.tables
+        }
+
+    def put_back(self) -> None:
+        """Put every row back as it was."""
+        deletions = [f"DELETE FROM {table}" for table in TABLES]
+        insertions = [
+            f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM saved_{table}" for table in reversed(TABLES)
+        ]
+        self.ask("; ".join(deletions + insertions))
+
+    def leave(self) -> None:
+        """Leave an empty database."""
+        self.ask("; ".join(f"DELETE FROM {table}; DROP TABLE saved_{table}" for table in TABLES))
+
+    def send(self, kind: str, method: str, path: str, call: Call) -> TestResponse:
+        """Send a valid request as a kind of caller."""
+        caller = self.people.get(kind)
+        ids = self.ids | {"caller": caller.id if caller else 1}
+        url = re.sub(r"<(?:id:)?(\w+)>", lambda match: str(ids[call.ids[match[1]]]), path)
+        # Without a body, or with one that is no JSON, there is nothing to hold against the document.
+        plain = method == "HEAD" or path == "/metrics"
+        http = FlaskClient(self.app, self.app.response_class) if plain else self.app.test_client()
+        return Client(http, caller and caller.token).send(method, f"/{url}", call.body)
