@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
+from redis import Redis
 
 from scheduling.app import create_app
 from scheduling.settings import Settings, read_settings
@@ -68,12 +69,20 @@ def connection(database_url: str) -> Iterator[Connection]:
     connection.close()
 
 
+@pytest.fixture(scope="session")
+def counters(redis_url: str) -> Iterator[Redis]:
+    """Open a connection to where rates are counted, across tests unless they are forgotten."""
+    with Redis.from_url(redis_url) as redis:
+        yield redis
+
+
 @pytest.fixture
-def database(connection: Connection) -> Iterator[Connection]:
+def database(connection: Connection, counters: Redis) -> Iterator[Connection]:
     """Offer the database, empty."""
     yield connection
     with connection.cursor() as cursor:
         cursor.execute("; ".join(f"DELETE FROM {table}" for table in TABLES))
+    counters.flushdb()
 
 
 @pytest.fixture

@@ -185,3 +185,12 @@ def test_flood_of_logins_starves_nobody(proxied, alice):
     assert set(answered) <= {401, 429}
     assert answered.count(401) > 0
     assert longest < 2
+
+
+def test_many_marks_on_a_letter_of_a_password_take_no_time(proxied, database):
+    marks = "a" + "\u0301" * 15_000 + "\u0327" * 15_000
+    began = perf_counter()
+    answers = [proxied.client.post("/auth/login", {"email": "a@example.com", "password": marks}) for _ in range(3)]
+    assert statuses(answers) == [400] * 3
+    # Unicode's normal form takes more than a second for each, in which nobody else is served.
+    assert perf_counter() - began < 1.5

@@ -3,7 +3,6 @@
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 from time import sleep
 from urllib.parse import urlsplit
 
@@ -28,10 +27,8 @@ REFUSED = b"HTTP/1.1 400"
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory, database_url, redis_url):
-    # Until gunicorn.conf.py names the worker; see the last test.
-    worker = {"GUNICORN_CMD_ARGS": "--worker-class scheduling.web_worker.Worker"}
     folder = tmp_path_factory.mktemp("slow")
-    with running(folder, database_url=database_url, redis_url=redis_url, names=("web",), **worker) as stack:
+    with running(folder, database_url=database_url, redis_url=redis_url, names=("web",)) as stack:
         eventually(lambda: len(stack.web.family) == 3, saying=stack.words)
         yield stack
 
@@ -219,7 +216,3 @@ def test_body_that_was_refused_is_no_request(stack):
 def test_every_answer_on_the_wire_bears_no_version(stack):
     content = Wire(stack.url).send(head("GET", "/health", "Connection: close")).read(within=PATIENCE)
     assert re.findall(rb"(?i)^server: (.*)\r$", content, re.MULTILINE) == [b"scheduling"]
-
-
-def test_deployment_serves_with_the_worker_that_waits_for_nobody():
-    assert 'worker_class = "scheduling.web_worker.Worker"' in Path("gunicorn.conf.py").read_text()
