@@ -1,5 +1,6 @@
 """Build the bytes of a mail, the same ones on every attempt."""
 
+from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import parseaddr
@@ -31,7 +32,7 @@ def encode(message: Message) -> bytes:
     mail = EmailMessage(policy=policy)
     mail["From"] = one_line(message.sender)
     mail["To"] = one_line(message.to)
-    mail["Subject"] = one_line(message.subject)
+    mail["Subject"] = subject = _placeholder(message)
     mail["Date"] = message.created_at
     mail["Message-ID"] = message_id(message)
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps vacation notices away
@@ -39,7 +40,22 @@ def encode(message: Message) -> bytes:
     mail.add_alternative(message.html, subtype="html", cte="quoted-printable")
     # Derived from the content too: nobody can write a boundary into a title that depends on that title.
     mail.set_boundary(_digest(message.idempotency_key, message.text, message.html))
-    return mail.as_bytes()
+    return mail.as_bytes().replace(subject.encode(), _subject(message), 1)
+
+
+def _placeholder(message: Message) -> str:
+    """Return what stands for the subject until the mail is bytes; nobody can write it into a title."""
+    return _digest(message.idempotency_key, message.subject)
+
+
+def _subject(message: Message) -> bytes:
+    """Return the subject as a header.
+
+    EmailMessage would read encoded words (RFC 2047) in a title, line breaks within them too, as if we had written them.
+    """
+    text = one_line(message.subject)
+    charset = "utf-8" if "=?" in text or not text.isascii() else "us-ascii"
+    return Header(text, charset, header_name="Subject").encode(linesep="\r\n").encode()
 
 
 def _digest(*parts: str) -> str:

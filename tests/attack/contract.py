@@ -1,6 +1,7 @@
 """What the contract says about a value, in words of its own: it borrows nothing from the code under attack."""
 
 import json
+import math
 import re
 import unicodedata
 from typing import Any, NoReturn
@@ -30,7 +31,7 @@ def must_refuse_json(schema: dict[str, Any], text: str, *, is_new_password: bool
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return True
-    return must_refuse(schema, value, is_new_password=is_new_password)
+    return _is_unstorable(value) or must_refuse(schema, value, is_new_password=is_new_password)
 
 
 def must_refuse_parameter(schema: dict[str, Any], name: str, text: str) -> bool:
@@ -51,6 +52,26 @@ def must_refuse_parameter(schema: dict[str, Any], name: str, text: str) -> bool:
 def is_time(text: str) -> bool:
     """Tell whether the contract takes a text for a time."""
     return TIMES.get(text, bool(_TIME.fullmatch(text)))
+
+
+def edges(schema: dict[str, Any]) -> list[str]:
+    """Return the numbers next to the bounds of a parameter."""
+    if schema["type"] != "integer":
+        return []
+    return [str(schema[bound] + step) for bound in ("minimum", "maximum") for step in (-1, 0, 1)] + ["999999"]
+
+
+def _is_unstorable(value: Any) -> bool:
+    """Tell whether a value is too large for 64 bits, or holds what is no text, at any depth."""
+    if isinstance(value, dict):
+        return any(map(_is_unstorable, [*value, *value.values()]))
+    if isinstance(value, list):
+        return any(map(_is_unstorable, value))
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, int):
+        return not -(2**63) <= value < 2**63
+    return isinstance(value, str) and any(unicodedata.category(each) == "Cs" or each == "\0" for each in value)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -76,7 +76,6 @@ def test_text_that_would_break_a_header_is_refused(people, database, way, title)
     assert answer.json["code"] == "validation_error"
 
 
-@pytest.mark.xfail(reason="jobs/providers/mime.py assigns the subject, which decodes encoded words", strict=True)
 @pytest.mark.parametrize("way", WAYS[:3])
 @pytest.mark.parametrize("title", ENCODED)
 def test_encoded_words_in_a_title_are_words_in_the_mail(people, database, way, title):

@@ -17,6 +17,7 @@ from sql.migrator import (
 )
 from sql.queries import notifications
 from tests.databases import ask, empty_database
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -184,15 +185,17 @@ def test_unread_badge_is_counted_in_its_index_alone(database):
         " SELECT users.id, 'ORG_INVITE', 'title', repeat('message ', 20), number % 20 <> 0"
         " FROM users, generate_series(1, 400) AS number; COMMIT",
     )
-    ask(database, "VACUUM ANALYZE notifications")
     (user,) = ask(database, "SELECT min(id) AS id FROM users")
-    with database.cursor() as cursor:
-        cursor.execute(
-            "EXPLAIN (ANALYZE, FORMAT JSON) " + notifications.count_unread_notifications.sql, {"user_id": user["id"]}
-        )
-        plan = cursor.fetchone()["QUERY PLAN"][0]["Plan"]["Plans"][0]
-    assert (plan["Node Type"], plan["Index Name"]) == ("Index Only Scan", "notifications_user_id_unread_idx")
-    assert (plan["Actual Rows"], plan["Heap Fetches"]) == (20, 0)
+
+    def plan():
+        ask(database, "VACUUM ANALYZE notifications")
+        statement = notifications.count_unread_notifications.sql.replace("%(user_id)s", "%s")
+        (row,) = ask(database, "EXPLAIN (ANALYZE, FORMAT JSON) " + statement, user["id"])
+        return row["QUERY PLAN"][0]["Plan"]["Plans"][0]
+
+    assert (plan()["Node Type"], plan()["Index Name"]) == ("Index Only Scan", "notifications_user_id_unread_idx")
+    # VACUUM leaves a page for the next time when somebody else holds it at that moment.
+    eventually(lambda: (plan()["Actual Rows"], plan()["Heap Fetches"]) == (20, 0))
 
 
 def test_every_foreign_key_has_an_index(database):
