@@ -16,8 +16,10 @@ from jwt.exceptions import PyJWTError
 from scheduling.errors import ApiError
 from scheduling.settings import Settings
 
-# Clocks of two machines differ a little; and a token that replaces others may be dated one second ahead.
+# Clocks of two machines differ a little.
 _LEEWAY_SECONDS = 5
+# A token that replaces others is dated after them, in whole seconds; many changes in a row date it many seconds ahead.
+_AHEAD_SECONDS = 30
 _LARGEST_ID = 2**63 - 1
 _VERIFIED = "scheduling_verified_tokens"
 # Checking a signature costs more than all else that a short read does. About 8 MB when full.
@@ -41,7 +43,7 @@ def configure_tokens(app: Flask, settings: Settings) -> None:
         JWT_ALGORITHM="HS256",
         JWT_COOKIE_CSRF_PROTECT=False,
         JWT_DECODE_ALGORITHMS=["HS256"],
-        JWT_DECODE_LEEWAY=_LEEWAY_SECONDS,
+        JWT_DECODE_LEEWAY=_AHEAD_SECONDS,
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(days=settings.jwt_expires_days),
     )
     app.extensions[_VERIFIED] = lru_cache(maxsize=_REMEMBERED)(_verify)
@@ -62,7 +64,7 @@ def issue_token(user: dict[str, Any], *, issued_at: int, life_days: int) -> str:
         "email": user["email"],
         "role": user["role"],
         "iat": issued_at,
-        "nbf": issued_at,
+        "nbf": min(issued_at, int(time.time())),
         "exp": issued_at + life_days * 86_400,
         "jti": uuid4().hex,
     }
@@ -114,7 +116,7 @@ def _checked(claims: dict[str, Any]) -> Token:
     now = time.time()
     if subject != str(user_id) or not 1 <= user_id <= _LARGEST_ID or not 1 <= len(token_id) <= 255:
         raise ValueError
-    if not 0 <= issued_at <= now + _LEEWAY_SECONDS or not_before > now + _LEEWAY_SECONDS or expires_at <= now:
+    if not 0 <= issued_at <= now + _AHEAD_SECONDS or not_before > now + _LEEWAY_SECONDS or expires_at <= now:
         raise ValueError
     if "\0" in token_id or not token_id.isprintable():
         raise ValueError

@@ -187,3 +187,13 @@ def test_invalid_parameter_is_said_before_the_role_is_looked_at(people):
 @pytest.mark.parametrize(("method", "path"), [("GET", "/me"), ("PATCH", "/me"), ("PATCH", "/me/password"), ("GET", "")])
 def test_token_is_required(client, method, path):
     assert_refused(client.send(method, f"/users{path}"), 401, "unauthorized")
+
+
+def test_password_can_be_changed_many_times_in_a_row(people):
+    person, password = people.alice, PASSWORD
+    for number in range(12):
+        change = {"currentPassword": password, "newPassword": f"password {number}"}
+        answer = person.patch("/users/me/password", change)
+        assert answer.status_code == 200, answer.text
+        person, password = person.with_token(answer.json["token"]), change["newPassword"]
+    assert person.get("/auth/verify").status_code == 200
