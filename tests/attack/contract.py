@@ -31,7 +31,8 @@ def must_refuse_json(schema: dict[str, Any], text: str, *, is_new_password: bool
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return True
-    return _is_unstorable(value) or must_refuse(schema, value, is_new_password=is_new_password)
+    # The body around it is a level too.
+    return _depth(value) > 19 or _is_unstorable(value) or must_refuse(schema, value, is_new_password=is_new_password)
 
 
 def must_refuse_parameter(schema: dict[str, Any], name: str, text: str) -> bool:
@@ -59,6 +60,12 @@ def edges(schema: dict[str, Any]) -> list[str]:
     if schema["type"] != "integer":
         return []
     return [str(schema[bound] + step) for bound in ("minimum", "maximum") for step in (-1, 0, 1)] + ["999999"]
+
+
+def _depth(value: Any) -> int:
+    """Return how deep a value is nested."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(_depth, inner), default=0)
 
 
 def _is_unstorable(value: Any) -> bool:
