@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.utils import parseaddr
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -83,7 +84,7 @@ def environment() -> Iterator[Env]:
         env.seal()
     except EnvValidationError as error:
         messages = cast("dict[str, list[str]]", error.error_messages)
-        faults = "; ".join(f"{name}: {' '.join(says)}" for name, says in messages.items())
+        faults = "; ".join(f"{name}: {' '.join(dict.fromkeys(says))}" for name, says in messages.items())
         raise SystemExit(f"Bad setting. {faults}") from None
 
 
@@ -105,7 +106,7 @@ def delivery_settings(env: Env) -> DeliverySettings:
         app_env=app_env(env),
         database_url=_database_url(env),
         redis_url=env.str("REDIS_URL", "redis://localhost:6379/0", validate=_is_redis_url),
-        redis_ca_cert=env.str("REDIS_CA_CERT", ""),
+        redis_ca_cert=env.str("REDIS_CA_CERT", "", validate=_is_file),
         email=_email_settings(env),
     )
 
@@ -125,7 +126,7 @@ def _email_settings(env: Env) -> EmailSettings:
     secure = env.bool("SMTP_SECURE", False)
     return EmailSettings(
         provider=cast("Provider", provider),
-        sender=env.str("EMAIL_FROM", "noreply@example.com", validate=_is_present),
+        sender=env.str("EMAIL_FROM", "noreply@example.com", validate=_is_mailbox),
         rate_limit=env.int("EMAIL_RATE_LIMIT", 30, validate=Range(1, 1_000_000)),
         retry_attempts=env.int("EMAIL_RETRY_ATTEMPTS", 3, validate=Range(1, 100)),
         api_key=_text(env, "EMAIL_API_KEY", required=needs_key),
@@ -155,6 +156,18 @@ _one_of = "must be one of {choices}"
 def _is_present(value: str) -> None:
     if not value.strip():
         raise ValidationError("is missing")
+
+
+def _is_mailbox(value: str) -> None:
+    """Accept an address, with a name or without."""
+    name, _, domain = parseaddr(value)[1].rpartition("@")
+    if not name or not domain:
+        raise ValidationError("must be an address such as Scheduling <noreply@example.com>")
+
+
+def _is_file(value: str) -> None:
+    if value and not Path(value).is_file():
+        raise ValidationError("is not a file")
 
 
 def _is_http_url(value: str) -> None:

@@ -56,14 +56,18 @@ class Sweep:
             while not self._stop.is_set() and self.delivery.deliver_due(limit=1):
                 pass
 
+    def look_or_wait(self) -> None:
+        """Look, and do the work beside it; while PostgreSQL is away there is nothing to do."""
+        try:
+            self.look()
+            self.housekeeping.report_outcomes()
+            self.housekeeping.prune()
+        except (psycopg2.Error, PoolExhausted) as error:
+            log.warning("sweep_waits_for_postgresql", reason=type(error).__name__)
+
     def _look_on(self) -> None:
         while not self._stop.wait(_INTERVAL_SECONDS):
-            try:
-                self.look()
-                self.housekeeping.report_outcomes()
-                self.housekeeping.prune()
-            except (psycopg2.Error, PoolExhausted) as error:
-                log.warning("sweep_waits_for_postgresql", reason=type(error).__name__)
+            self.look_or_wait()
 
     def _move_retries(self) -> None:
         """Do the work of RQ's scheduler, which would be a process of its own that outlives a killed worker."""

@@ -46,7 +46,7 @@ class PatientRedis(Redis):
         client = cast("Self", super().from_url(url, **options))
         sweep = make_sweep(settings)
         while not _answers(client):
-            sweep.look()
+            sweep.look_or_wait()
             time.sleep(1)
         return client
 

@@ -17,7 +17,7 @@ from sql.pool import PoolExhausted
 
 log = structlog.get_logger(__name__)
 
-_RETRY_AFTER_SECONDS = "2"
+RETRY_AFTER_SECONDS = "2"
 
 # The name of a constraint is the name of a rule of the contract.
 CONSTRAINTS: dict[str, tuple[int, str, str]] = {
@@ -91,7 +91,7 @@ def unavailable() -> ApiError:
         503,
         "service_unavailable",
         "The service is briefly unavailable; try again",
-        headers={"Retry-After": _RETRY_AFTER_SECONDS},
+        headers={"Retry-After": RETRY_AFTER_SECONDS},
     )
 
 

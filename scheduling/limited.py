@@ -45,6 +45,21 @@ def refuse_beyond(standing: Standing) -> None:
         )
 
 
+def refuse_after_failures(email: str) -> None:
+    """Raise ApiError 429 when the password of an account was guessed too often from this address."""
+    rate = services().settings.rate_limit_login_failures
+    standing = services().rates.look(rate, "login", email, client_address()) if rate else None
+    if standing is not None and not standing.allowed:
+        refuse_beyond(standing)
+
+
+def count_failure(email: str) -> None:
+    """Count a wrong password; raise ApiError 429 when it was one too many."""
+    rate = services().settings.rate_limit_login_failures
+    if rate:
+        refuse_beyond(services().rates.take(rate, "login", email, client_address()))
+
+
 def client_address() -> str:
     """Return whom to count: an IPv4 address, or the /64 that an IPv6 customer is given.
 

@@ -11,6 +11,7 @@ from werkzeug.routing import BaseConverter
 
 from scheduling.errors import ApiError
 from scheduling.json_body import MAX_BODY_BYTES
+from scheduling.leaving import close_after_answer
 from scheduling.slow_bodies import BodyWatcher
 from sql.database import ConnectionLost
 
@@ -26,7 +27,7 @@ class IdConverter(BaseConverter):
 
     def to_python(self, value: str) -> int:
         """Return the id, or 0."""
-        return int(value) if re.fullmatch(r"[0-9]{1,19}", value) and int(value) <= _LARGEST_ID else 0
+        return int(value) if re.fullmatch(r"[1-9][0-9]{0,18}", value) and int(value) <= _LARGEST_ID else 0
 
 
 class Api(Flask):
@@ -61,17 +62,17 @@ def _read_body(watcher: BodyWatcher) -> None:
     try:
         with watcher.watching(request.environ.get("gunicorn.socket") if _has_body() else None):
             body = request.get_data(cache=True)
+            if request.content_length is not None and len(body) < request.content_length:
+                raise ClientDisconnected
             # Werkzeug stops at its limit without looking whether that was the end.
             if request.content_length is None and len(body) >= MAX_BODY_BYTES and request.environ["wsgi.input"].read(1):
                 raise RequestEntityTooLarge
     except RequestEntityTooLarge:
-        raise ApiError(
-            413, "payload_too_large", "The body is larger than 64 KiB", headers={"Connection": "close"}
-        ) from None
+        close_after_answer()
+        raise ApiError(413, "payload_too_large", "The body is larger than 64 KiB") from None
     except (OSError, ParseException, ClientDisconnected):
-        raise ApiError(
-            400, "malformed_json", "The body did not arrive whole and in time", headers={"Connection": "close"}
-        ) from None
+        close_after_answer()
+        raise ApiError(400, "malformed_json", "The body did not arrive whole and in time") from None
 
 
 def _has_body() -> bool:

@@ -51,8 +51,8 @@ class Session:
     application_name: str
     connect_timeout: int = 2
     # A process that is stopped, not dead, keeps its sockets open: only our own clock ends that wait.
-    answer_within: float = 4.0
-    statement_timeout: float = 3.5
+    answer_within: float = 2.8
+    statement_timeout: float = 2.5
     lock_timeout: float = 2.0
     idle_in_transaction_timeout: float = 10.0
 

@@ -8,7 +8,7 @@ from scheduling.access import authenticated, public
 from scheduling.blueprint import Blueprint
 from scheduling.context import current_user, outbox, services, statement
 from scheduling.errors import ApiError
-from scheduling.limited import client_address, limited, refuse_beyond
+from scheduling.limited import count_failure, limited, refuse_after_failures
 from scheduling.new_passwords import accept_password
 from scheduling.passwords import HashedPassword
 from scheduling.schemas.auth import LoginIn, RegisterIn, SignedInOut, VerifiedOut
@@ -47,17 +47,15 @@ def register(person: dict[str, Any]) -> dict[str, Any]:
 @blueprint.response(200, SignedInOut)
 def login(credentials: dict[str, Any]) -> dict[str, Any]:
     """Sign in with e-mail and password."""
-    rate, subject = services().settings.rate_limit_login_failures, (credentials["email"], client_address())
-    _refuse_after_failures(rate, subject)
+    refuse_after_failures(credentials["email"])
     with statement() as tx:
         user = users.select_credentials(tx, email=credentials["email"])
     known = user and HashedPassword(user["password_hash"], user["password_scheme"])
     if not services().passwords.verify(credentials["password"], known):
-        if rate:
-            refuse_beyond(services().rates.take(rate, "login", *subject))
+        count_failure(credentials["email"])
         raise ApiError(401, "invalid_credentials", "Invalid email or password", headers={"WWW-Authenticate": "Bearer"})
     # Again, because others may have failed meanwhile: a guess beyond the limit learns nothing, not even success.
-    _refuse_after_failures(rate, subject)
+    refuse_after_failures(credentials["email"])
     return signed_in("Login successful", user)
 
 
@@ -90,13 +88,6 @@ def revoke() -> dict[str, Any]:
 def verify() -> dict[str, Any]:
     """Tell whether a token counts, and for whom."""
     return {"valid": True, "user": _identity(current_user)}
-
-
-def _refuse_after_failures(rate: str, subject: tuple[str, str]) -> None:
-    """Raise ApiError 429 when this account was failed too often from this address."""
-    standing = services().rates.look(rate, "login", *subject) if rate else None
-    if standing is not None and not standing.allowed:
-        refuse_beyond(standing)
 
 
 def signed_in(message: str, user: Row) -> dict[str, Any]:

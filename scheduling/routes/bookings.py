@@ -175,7 +175,7 @@ def _accept(booking: Row | None) -> list[int]:
     if refusal == "booking_conflict":
         raise _conflict(conflicts)
     if refusal == "booking_in_past":
-        raise ApiError(400, "validation_error", "This booking lies in the past")
+        raise ApiError(400, "validation_error", "This booking has begun already; make a new one")
     if refusal in CONSTRAINTS:
         raise invalid("/end", CONSTRAINTS[refusal][2])
     status, detail = _REFUSALS[refusal]

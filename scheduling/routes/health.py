@@ -11,6 +11,7 @@ from jobs.connection import connect_redis
 from scheduling.access import public
 from scheduling.blueprint import Blueprint
 from scheduling.context import now, reading, services
+from scheduling.errors import RETRY_AFTER_SECONDS
 from scheduling.schemas.health import HealthOut, ReadinessOut
 from sql.migrator import latest_version
 from sql.pool import PoolExhausted
@@ -40,7 +41,7 @@ def read_health() -> dict[str, Any]:
 @public
 @blueprint.response(200, ReadinessOut)
 @blueprint.alt_response(503, schema=ReadinessOut, description="PostgreSQL is away or not migrated")
-def read_readiness() -> tuple[Response, int]:
+def read_readiness() -> tuple[Response, int, dict[str, str]]:
     """Tell whether requests can be served. Redis only saves waiting, so it is reported and not required."""
     checks = {**_check_database(), "redis": _check_redis()}
     ready = checks["database"] == "ok" and checks["schema"] == "ok"
@@ -48,7 +49,7 @@ def read_readiness() -> tuple[Response, int]:
     if ready:
         with reading() as tx:
             answer["outbox"] = emails.select_outbox_state(tx)
-    return jsonify(answer), 200 if ready else 503
+    return jsonify(answer), 200 if ready else 503, {} if ready else {"Retry-After": RETRY_AFTER_SECONDS}
 
 
 def _check_database() -> dict[str, Any]:

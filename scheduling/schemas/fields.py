@@ -124,7 +124,7 @@ class Number(fields.Field):  # type: ignore[type-arg]
         self.least, self.most = least, most
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> int:
-        digits = isinstance(value, str) and re.fullmatch(r"[0-9]{1,6}", value)
+        digits = isinstance(value, str) and re.fullmatch(r"[1-9][0-9]{0,5}", value)
         if not digits or not self.least <= int(value) <= self.most:
             raise ValidationError(f"Must be a whole number from {self.least} to {self.most}.")
         return int(value)
