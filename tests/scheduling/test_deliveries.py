@@ -1,7 +1,11 @@
 """What a person and an operator see of the e-mails."""
 
+from dataclasses import replace
+
 import pytest
 
+from scheduling.app import create_app
+from tests.client import Client, ConformingClient
 from tests.scheduling.answers import rows
 
 
@@ -44,3 +48,12 @@ def test_numbers_of_the_outbox_are_told(people, client, database, path):
         assert 'scheduling_email_attempts_total{outcome="sent"} 7.0' in answer.text
     else:
         assert (answer.json["outbox"]["pending"], answer.json["outbox"]["dead"]) == (1, 1)
+
+
+def test_metrics_are_for_who_bears_the_token_when_there_is_one(settings, database):
+    app = create_app(replace(settings, metrics_token="only for prometheus"))
+    app.test_client_class = ConformingClient
+    client = Client(app.test_client())
+    assert client.get("//metrics").status_code == 401
+    assert client.with_token("another").get("//metrics").status_code == 401
+    assert client.with_token("only for prometheus").get("//metrics").status_code == 200
