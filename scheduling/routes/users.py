@@ -9,7 +9,6 @@ from scheduling.access import admin_required, authenticated
 from scheduling.blueprint import Blueprint
 from scheduling.context import current_user, outbox, reading, services, statement
 from scheduling.errors import ApiError
-from scheduling.limited import count_failure, refuse_after_failures
 from scheduling.new_passwords import accept_password
 from scheduling.pages import page
 from scheduling.passwords import HashedPassword
@@ -58,12 +57,10 @@ def change_profile(changes: dict[str, Any]) -> dict[str, Any]:
 def change_password(passwords: dict[str, Any]) -> dict[str, Any]:
     """Change the caller's password; every earlier token is dead, the answer carries a new one."""
     accept_password(passwords["new_password"], "/newPassword", current_user["name"], current_user["email"])
-    refuse_after_failures(current_user["email"])
     with reading() as tx:
         row = users.select_password(tx, user_id=current_user["id"])
     known = row and HashedPassword(row["password_hash"], row["password_scheme"])
     if not services().passwords.verify(passwords["current_password"], known):
-        count_failure(current_user["email"])
         raise _wrong_password()
     hashed = services().passwords.hash(passwords["new_password"])
     with statement() as tx:
