@@ -15,6 +15,7 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
 from rq.job import Job
 
 from jobs.connection import connect_redis, redis_options
@@ -78,6 +79,9 @@ class DeliveryWorker(SimpleWorker):
                 if self._shutdown_requested_date is not None or options.get("burst"):
                     return worked
                 self._wait_for_redis()
+        except StopRequested:
+            # Told to stop while it waited for Redis.
+            return worked
         finally:
             self._sweep.stop(within=_GRACE_SECONDS)
 

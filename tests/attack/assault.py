@@ -18,7 +18,7 @@ from tests.people import People
 from tests.scheduling.answers import PROBLEM
 
 _LEAKS = re.compile(
-    r"Traceback|psycopg|/site-packages|/work/|/usr/|/home/|\.py\b|, line \d"
+    r"Traceback|psycopg|/site-packages|/usr/|/home/|\.py\b|, line \d"
     r"|\bSELECT\b|\bINSERT INTO\b"
     r"|\bUPDATE \w+ SET\b|syntax error|relation \"|column \"|constraint|jsonb|bigint"
     r"|werkzeug|flask|gunicorn|marshmallow"
