@@ -49,6 +49,7 @@ def register_request_guard(app: Flask) -> None:
         g.token_at_stake = request.blueprint == "auth" or "Authorization" in request.headers
         # gunicorn undoes chunks and leaves other codings as they are.
         if request.headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
+            close_after_answer()
             raise ApiError(400, "malformed_request", "The only transfer coding is chunked")
         # Read now: a body that is too large is refused before anything else is looked at.
         if request.content_length != 0:
