@@ -102,7 +102,11 @@ class Delivery:
         try:
             if row["age_seconds"] > self.policy.horizon_seconds:
                 raise DeliveryError("Its time ran out before it could be delivered.", Failure.PERMANENT)
-            provider_message_id = self.provider.send(self._message(row))
+            message = self._message(row)
+            if message is None:
+                bound.info("email_lease_lost")
+                return _Outcome(None, None)
+            provider_message_id = self.provider.send(message)
         except DeliveryError as error:
             return self._settle_failed(row, error, bound)
         settled = self._settle(
@@ -156,7 +160,8 @@ class Delivery:
                     raise
                 time.sleep(0.2)
 
-    def _message(self, row: Row) -> Message:
+    def _message(self, row: Row) -> Message | None:
+        """Return the mail as it was first rendered; None when the lease was lost before it ever was."""
         if row["subject"] is None:
             try:
                 rendered = render(row["kind"], row["data"])
@@ -169,7 +174,7 @@ class Delivery:
                 "html_body": rendered.html,
             }
             with self.database.statement() as tx:
-                emails.keep_rendering(
+                kept = emails.keep_rendering(
                     tx,
                     email_id=row["id"],
                     fence=row["fence"],
@@ -178,6 +183,8 @@ class Delivery:
                     text_body=rendered.text,
                     html_body=rendered.html,
                 )
+            if not kept:
+                return None
         return Message(
             email_id=row["id"],
             kind=row["kind"],

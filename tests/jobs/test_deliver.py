@@ -194,6 +194,17 @@ def test_worker_that_slept_through_its_lease_settles_nothing(delivery, rows, set
     assert settle(delivery, current) == {"id": email_id, "follower_id": None}
 
 
+def test_worker_that_lost_its_lease_before_it_rendered_sends_nothing(delivery, rows, mailbox):
+    email_id = rows.promise()
+    (stale,) = claim(delivery, email_id)
+    rows.move(email_id, lease_until=PAST)
+    (current,) = claim(delivery, email_id)
+    delivery._offer(stale)
+    assert mailbox.offers == []
+    delivery._offer(current)
+    assert len(mailbox.offers) == 1
+
+
 @pytest.mark.parametrize("settle", [settle_sent, settle_dead])
 def test_what_is_settled_stays_settled(delivery, rows, settle):
     email_id = rows.promise()
