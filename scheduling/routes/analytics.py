@@ -36,7 +36,9 @@ def log_event(event: dict[str, Any]) -> dict[str, Any]:
     with statement() as tx:
         logged = analytics.insert_event(
             tx,
-            user_id=g.current_user and g.current_user["id"],
+            user_id=g.token and g.token.user_id,
+            issued_at=g.token and g.token.issued_at,
+            token_id=g.token and g.token.token_id,
             event_type=event["event_type"],
             metadata=orjson.dumps(event["metadata"]).decode(),
         )

@@ -1,12 +1,27 @@
 -- name: select_notifications(user_id, after_is_read, after_created_at, after_id, limit)
 -- List what a person was told, unread first, then newest.
 SELECT id, user_id, type, title, message, is_read, metadata, created_at
-FROM notifications
-WHERE user_id = :user_id
-  AND (:after_id::bigint IS NULL
-       OR is_read > :after_is_read::boolean
-       OR (is_read = :after_is_read::boolean
-           AND (created_at, id) < (:after_created_at::timestamptz, :after_id::bigint)))
+FROM (
+    (
+        SELECT id, user_id, type, title, message, is_read, metadata, created_at
+        FROM notifications
+        WHERE user_id = :user_id AND NOT is_read AND :after_is_read::boolean IS NOT TRUE
+          AND (created_at, id)
+            < (coalesce(:after_created_at::timestamptz, 'infinity'), coalesce(:after_id::bigint, 9223372036854775807))
+        ORDER BY created_at DESC, id DESC
+        LIMIT :limit
+    ) UNION ALL (
+        SELECT id, user_id, type, title, message, is_read, metadata, created_at
+        FROM notifications
+        WHERE user_id = :user_id AND is_read
+          -- After an unread one come all that were read.
+          AND (created_at, id)
+            < (CASE WHEN :after_is_read::boolean THEN :after_created_at::timestamptz ELSE 'infinity' END,
+               coalesce(:after_id::bigint, 9223372036854775807))
+        ORDER BY created_at DESC, id DESC
+        LIMIT :limit
+    )
+) AS notification
 ORDER BY is_read, created_at DESC, id DESC
 LIMIT :limit;
 
@@ -15,7 +30,8 @@ LIMIT :limit;
 SELECT id, user_id, type, title, message, is_read, metadata, created_at
 FROM notifications
 WHERE user_id = :user_id AND NOT is_read
-  AND (:after_id::bigint IS NULL OR (created_at, id) < (:after_created_at::timestamptz, :after_id::bigint))
+  AND (created_at, id)
+    < (coalesce(:after_created_at::timestamptz, 'infinity'), coalesce(:after_id::bigint, 9223372036854775807))
 ORDER BY created_at DESC, id DESC
 LIMIT :limit;
 

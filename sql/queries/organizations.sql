@@ -16,7 +16,8 @@ SELECT id, name, owner_id, created_at, updated_at FROM organization;
 SELECT id, name, owner_id, created_at, updated_at
 FROM organizations
 WHERE owner_id = :user_id
-  AND (:after_id::bigint IS NULL OR (created_at, id) < (:after_created_at::timestamptz, :after_id::bigint))
+  AND (created_at, id)
+    < (coalesce(:after_created_at::timestamptz, 'infinity'), coalesce(:after_id::bigint, 9223372036854775807))
 ORDER BY created_at DESC, id DESC
 LIMIT :limit;
 
@@ -25,8 +26,8 @@ LIMIT :limit;
 SELECT organizations.id, name, owner_id, created_at, updated_at
 FROM organizations JOIN organization_members ON organization_members.organization_id = organizations.id
 WHERE organization_members.user_id = :user_id
-  AND (:after_id::bigint IS NULL
-       OR (created_at, organizations.id) < (:after_created_at::timestamptz, :after_id::bigint))
+  AND (created_at, organizations.id)
+    < (coalesce(:after_created_at::timestamptz, 'infinity'), coalesce(:after_id::bigint, 9223372036854775807))
 ORDER BY created_at DESC, organizations.id DESC
 LIMIT :limit;
 
@@ -42,8 +43,8 @@ SELECT organization_members.id AS membership_id, organization_members.role, join
        users.id AS user_id, users.name, users.email
 FROM organization_members JOIN users ON users.id = organization_members.user_id
 WHERE organization_id = :organization_id
-  AND (:after_id::bigint IS NULL
-       OR (joined_at, organization_members.id) > (:after_joined_at::timestamptz, :after_id::bigint))
+  AND (joined_at, organization_members.id)
+    > (coalesce(:after_joined_at::timestamptz, '-infinity'), coalesce(:after_id::bigint, 0))
 ORDER BY joined_at, organization_members.id
 LIMIT :limit;
 

@@ -1,0 +1,126 @@
+"""A database with a million bookings, notifications and events, and what PostgreSQL does for a statement in it."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg2.extensions import connection as Connection
+
+from tests.databases import ask
+
+MILLION = 1_000_000
+# Somebody who has more of everything than a page at a depth of ten thousand rows needs.
+HEAVY, HEAVY_ROWS = 1, 12_000
+USERS = 12_000
+BOOKING = MILLION // 2
+
+LOADED = (
+    """
+    INSERT INTO users (name, email, password_hash, created_at)
+    SELECT 'Person ' || n, 'person' || n || '@example.com', '', now() - random() * interval '1 year'
+    FROM generate_series(1, %(users)s) AS n
+    """,
+    # Everybody belongs to a few organizations; one person owns many.
+    """
+    INSERT INTO organizations (name, owner_id, created_at)
+    SELECT 'Organization ' || n, %(heavy)s, now() - n * interval '1 minute' FROM generate_series(1, %(heavy_rows)s) AS n
+    """,
+    """
+    INSERT INTO organization_members (organization_id, user_id, joined_at)
+    SELECT 1 + n %% 600, 1 + n %% %(users)s, now() - n * interval '1 second'
+    FROM generate_series(1, 12 * %(users)s) AS n
+    ON CONFLICT DO NOTHING
+    """,
+    # Neighbours in a table belong to different people; one of them comes again and again.
+    """
+    INSERT INTO bookings (user_id, title, start_time, end_time, status, exclusive)
+    SELECT owner, 'Meeting ' || n, begins, begins + interval '30 minutes',
+           CASE WHEN n %% 10 = 0 THEN 'cancelled' ELSE 'confirmed' END, n %% 20 = 1
+    FROM generate_series(1, %(million)s) AS n, LATERAL (
+        SELECT CASE WHEN n %% 80 = 0 THEN %(heavy)s ELSE 1 + n %% %(users)s END AS owner,
+               now() - interval '1 year' + n * interval '1 minute' AS begins) AS entry
+    """,
+    """
+    INSERT INTO notifications (user_id, type, title, message, is_read, metadata, created_at)
+    SELECT CASE WHEN n %% 80 = 0 THEN %(heavy)s ELSE 1 + n %% %(users)s END, 'BOOKING_CONFIRMED',
+           'Booking "Meeting ' || n || '" confirmed', 'Your booking is confirmed for 2030-01-01 10:00 UTC.',
+           random() < 0.9, '{}', now() - random() * interval '1 year'
+    FROM generate_series(1, %(million)s) AS n
+    """,
+    """
+    INSERT INTO analytics_events (user_id, event_type, metadata, created_at)
+    SELECT CASE WHEN n %% 10 > 0 THEN 1 + floor(random() * %(users)s)::bigint END,
+           'event_' || floor(20 * random() ^ 2), '{"page": "/pricing"}',
+           now() - interval '90 days' + n * interval '90 days' / %(million)s
+    FROM generate_series(1, %(million)s) AS n
+    """,
+    """
+    INSERT INTO emails (kind, recipient, data, booking_id, status, settled_at)
+    SELECT 'BOOKING_CONFIRMATION', 'person@example.com', '{}', n,
+           CASE WHEN n %% 10000 = 0 THEN 'pending' ELSE 'sent' END, now()
+    FROM generate_series(1, %(million)s, 10) AS n
+    """,
+)
+LARGE = {"bookings", "notifications", "analytics_events_first", "emails", "analytics_counts", "analytics_last_seen"}
+
+
+def load(connection: Connection) -> None:
+    """Fill a database of the newest schema."""
+    sizes = {"users": USERS, "heavy": HEAVY, "heavy_rows": HEAVY_ROWS, "million": MILLION}
+    for statement in LOADED:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, sizes)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What PostgreSQL did for a statement."""
+
+    root: dict[str, Any]
+
+    @property
+    def buffers(self) -> int:
+        """Return how many pages were looked at."""
+        return self.root["Shared Hit Blocks"] + self.root["Shared Read Blocks"]
+
+    def nodes(self, node: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+        """Yield every step."""
+        node = node or self.root
+        yield node
+        for part in node.get("Plans", ()):
+            yield from self.nodes(part)
+
+    @property
+    def read_whole(self) -> set[str]:
+        """Return the tables that were read from end to end."""
+        return {node["Relation Name"] for node in self.nodes() if node["Node Type"] == "Seq Scan"}
+
+    @property
+    def indexes(self) -> set[str]:
+        """Return the indexes that were asked."""
+        return {node["Index Name"] for node in self.nodes() if "Index Name" in node}
+
+
+EXPLAIN = "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) "
+
+
+def plan_of(connection: Connection, text: str, parameters: dict[str, Any]) -> Plan:
+    """Run a statement with its parameters in place."""
+    with connection.cursor() as cursor:
+        cursor.execute(EXPLAIN + text, parameters)
+        return Plan(cursor.fetchone()["QUERY PLAN"][0]["Plan"])
+
+
+def generic_plan_of(connection: Connection, text: str, parameters: dict[str, Any]) -> Plan:
+    """Run a statement that was prepared for whatever values; what is absent is absent for good."""
+    names = [name for name in dict.fromkeys(re.findall(r"%\((\w+)\)s", text)) if parameters[name] is not None]
+    prepared = re.sub(
+        r"%\((\w+)\)s", lambda match: f"${names.index(match[1]) + 1}" if match[1] in names else "NULL", text
+    ).replace("%%", "%")
+    ask(connection, f"SET plan_cache_mode = force_generic_plan; PREPARE generic AS {prepared}")
+    try:
+        arguments = f"({', '.join(f'%({name})s' for name in names)})" if names else ""
+        return plan_of(connection, f"EXECUTE generic{arguments}", parameters)
+    finally:
+        ask(connection, "DEALLOCATE generic; RESET plan_cache_mode")

@@ -1,0 +1,150 @@
+"""With a million rows in a table, what is asked for costs what it returns, and nothing reads a table as a whole."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from jobs.rollup import Rollup
+from sql import queries
+from sql.database import Database
+from sql.migrator import apply_migration, create_ledger, load_migrations
+from sql.pool import Session
+from tests.databases import ask, connected, empty_database
+from tests.jobs.events import Events
+from tests.sql.plans import BOOKING, HEAVY, LARGE, generic_plan_of, load, plan_of
+from tests.test_architecture import STATEMENTS, single_statements
+
+PAGE = 100
+DEPTH = 10_000
+
+# Parameters mean the same wherever they stand; a new name needs a value here.
+NOW = datetime.now(UTC)
+VALUES = {
+    "user_id": HEAVY,
+    "booking_id": BOOKING,
+    "organization_id": 1,
+    "email": "person7@example.com",
+    "event_type": None,
+    "status": None,
+    "overlaps_from": None,
+    "overlaps_to": None,
+    "after_id": None,
+    "after_start_time": None,
+    "after_created_at": None,
+    "after_joined_at": None,
+    "after_is_read": None,
+    "limit": PAGE,
+    "days": 30,
+    "ahead": 2,
+    "key": "key",
+    "patience_seconds": 2,
+    "rate_slots": 30,
+}
+VARIANTS = {
+    "select_bookings": [
+        {"status": "cancelled"},
+        {"overlaps_from": NOW, "overlaps_to": NOW + timedelta(days=7)},
+        {"overlaps_from": NOW},
+        {"overlaps_to": NOW},
+    ],
+    "select_events": [{"event_type": "event_0"}, {"event_type": "event_19"}, {"event_type": "unknown"}],
+    "select_event_statistics": [{"days": 1}, {"days": 366}],
+}
+EXEMPT = {
+    "select_outbox": "an operator asks it, now and then",
+    "select_outcomes": "the table has a row for each of a few outcomes",
+    "select_schema_version": "the table has a row for each migration",
+}
+# Pages that a statement may look at. A page of a list may find each of its rows on a page of its own.
+MOST = {"select_event_statistics": 3000}
+MOST_FOR_A_LIST = 12 * PAGE
+MOST_FOR_A_ROW = 40
+
+CHECKED = {
+    f"{area}.{name}": (name, text)
+    for area, name, text in STATEMENTS
+    if re.match(r"(select|count)_", name) and name not in EXEMPT
+}
+LISTS = {name: statement for name, statement in CHECKED.items() if "%(after_id)s" in statement[1]}
+CASES = [
+    pytest.param(name, text, variant, id=f"{full}-{number}")
+    for full, (name, text) in CHECKED.items()
+    for number, variant in enumerate([{}, *VARIANTS.get(name, [])])
+]
+
+
+@pytest.fixture(scope="module")
+def loaded(environment):
+    """Offer a database in which a million rows are everywhere, added up."""
+    with empty_database() as url, connected(url) as connection:
+        ask(connection, "SET TimeZone = 'UTC'; SET synchronous_commit = off; SET jit = off")
+        create_ledger(connection)
+        for migration in load_migrations():
+            apply_migration(connection, migration)
+        load(connection)
+        ask(connection, "VACUUM ANALYZE")
+        database = Database(url, size=1, session=Session("rollup", answer_within=121, statement_timeout=120))
+        # Four large batches, and the same tables as after a hundred small ones.
+        Rollup(database, 0, batch=250_000).catch_up()
+        database.close()
+        ask(
+            connection,
+            "INSERT INTO analytics_events (user_id, event_type) SELECT n, 'event_1' FROM generate_series(1, 100) AS n",
+        )
+        ask(connection, "VACUUM ANALYZE")
+        yield connection
+
+
+def parameters_of(text, **given):
+    return {name: (VALUES | given)[name] for name in re.findall(r"%\((\w+)\)s", text)}
+
+
+def most(name, text):
+    return MOST.get(name, MOST_FOR_A_LIST if "%(limit)s" in text else MOST_FOR_A_ROW)
+
+
+def test_every_exemption_is_of_a_statement():
+    assert EXEMPT.keys() | VARIANTS.keys() | MOST.keys() <= {name for _, name, _ in STATEMENTS}
+
+
+@pytest.mark.parametrize("explain", [plan_of, generic_plan_of])
+@pytest.mark.parametrize(("name", "text", "variant"), CASES)
+def test_statement_reads_no_more_than_it_has_to(loaded, name, text, variant, explain):
+    plan = explain(loaded, single_statements(text)[-1], parameters_of(text, **variant))
+    assert not plan.read_whole & LARGE
+    assert plan.buffers <= most(name, text), plan.buffers
+
+
+@pytest.mark.parametrize(("name", "text"), LISTS.values(), ids=LISTS)
+def test_page_at_any_depth_costs_what_the_first_costs(loaded, name, text):
+    rows = ask_named(loaded, text, limit=DEPTH)
+    columns = [column.removeprefix("after_") for column in VALUES if f"%({column})s" in text and "after_" in column]
+    last = rows[-1] | {"id": rows[-1].get("membership_id") or rows[-1].get("id")}
+    deep = {f"after_{column}": last[column] for column in columns}
+    first = plan_of(loaded, text, parameters_of(text))
+    for explain in (plan_of, generic_plan_of):
+        plan = explain(loaded, text, parameters_of(text, **deep))
+        assert not plan.read_whole & LARGE
+        assert plan.buffers <= 2 * first.buffers + 20, (plan.buffers, first.buffers)
+
+
+def ask_named(connection, text, **given):
+    with connection.cursor() as cursor:
+        cursor.execute(text, parameters_of(text, **given))
+        return cursor.fetchall()
+
+
+def test_unread_badge_is_counted_in_the_index_of_what_is_unread(loaded):
+    text = queries.notifications.count_unread_notifications.sql
+    for explain in (plan_of, generic_plan_of):
+        assert explain(loaded, text, {"user_id": HEAVY}).indexes == {"notifications_user_id_unread_idx"}
+
+
+def test_dashboard_is_exact_for_a_million_events(loaded):
+    Events(loaded).check()
+
+
+def test_events_of_a_person_are_found_by_an_index_when_the_person_is_removed(loaded):
+    text = "SELECT id FROM analytics_events WHERE user_id = %(user_id)s"
+    assert not generic_plan_of(loaded, text, {"user_id": 7}).read_whole & LARGE
