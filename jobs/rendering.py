@@ -3,7 +3,6 @@
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from css_inline import CSSInliner
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, select_autoescape
 
 from jobs.lines import one_line
+from jobs.times import period
 
 TEMPLATES = Path(__file__).parent / "templates"
 KINDS = frozenset(subject.parent.name.upper() for subject in TEMPLATES.glob("*/subject.txt"))
@@ -37,46 +37,39 @@ def render(kind: str, data: Mapping[str, Any]) -> Rendered:
     """
     if kind not in KINDS:
         raise RenderingError("There is no such kind of mail.")
-    # Titles come from strangers: one that breaks a line could pass for a sentence of ours.
-    values = {name: one_line(value) if isinstance(value, str) else value for name, value in data.items()}
-    folder = kind.lower()
+    # Titles come from strangers.
+    values = {name: _tame(value) for name, value in data.items()}
     try:
-        subject, text, html = (
-            ENVIRONMENT.get_template(f"{folder}/{part}").render(values)
-            for part in ("subject.txt", "text.txt", "html.html")
-        )
-    except (TemplateError, ValueError, TypeError) as error:
+        subject, text, html = (part.render(values) for part in PARTS[kind])
+        html = INLINER.inline(html)
+    except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise RenderingError(f"The data do not fit the templates of {kind}.") from error
-    return Rendered(one_line(subject), _wrap(text), INLINER.inline(html))
+    return Rendered(one_line(subject), _wrap(text), html)
 
 
-def period(start: str, end: str) -> str:
-    """Return two ISO 8601 times with offsets as one phrase in UTC.
-
-    Raises ValueError for a time without an offset.
-    """
-    first, last = _moment(start), _moment(end)
-    if first.date() == last.date():
-        return f"{_day(first)}, {first:%H:%M}–{last:%H:%M} UTC"  # noqa: RUF001 - an en dash spans times
-    return f"{_day(first)}, {first:%H:%M} – {_day(last)}, {last:%H:%M} UTC"  # noqa: RUF001
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("A time needs an offset.")
-    return moment.astimezone(UTC)
-
-
-def _day(moment: datetime) -> str:
-    return f"{moment:%A}, {moment.day} {moment:%B %Y}"
+def _tame(value: Any) -> Any:
+    """Return data whose texts are lines: one that breaks a line could pass for a sentence of ours."""
+    match value:
+        case str():
+            return one_line(value)
+        case dict():
+            return {name: _tame(part) for name, part in value.items()}
+        case list():
+            return [_tame(part) for part in value]
+        case _:
+            return value
 
 
 def _wrap(text: str) -> str:
     lines = text.strip().splitlines()
-    return "".join(
-        textwrap.fill(line, TEXT_WIDTH, break_long_words=False, break_on_hyphens=False) + "\n" for line in lines
-    )
+    return "".join(f"{_fill(line)}\n" for line in lines)
+
+
+def _fill(line: str) -> str:
+    # Most lines are short, and textwrap takes as long as the templates do.
+    if len(line) <= TEXT_WIDTH:
+        return line.rstrip()
+    return textwrap.fill(line, TEXT_WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _environment() -> Environment:
@@ -89,12 +82,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["period"] = period
-    # Compiled here, once: a fault in a template stops the worker at its start.
-    for name in environment.list_templates():
-        environment.get_template(name)
     return environment
 
 
 ENVIRONMENT = _environment()
+# Compiled here, once: a fault in a template stops the worker at its start.
+PARTS = {
+    kind: [ENVIRONMENT.get_template(f"{kind.lower()}/{part}") for part in ("subject.txt", "text.txt", "html.html")]
+    for kind in KINDS
+}
 # Media queries cannot be inlined; the dark colours live in one, so at-rules stay.
 INLINER = CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)

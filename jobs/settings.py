@@ -42,6 +42,7 @@ class EmailSettings:
     smtp_secure: bool = False
     mock_folder: str = ""
     mock_delay: float = 1.0
+    concurrency: int = 32
 
     @property
     def rate_window(self) -> int:
@@ -56,13 +57,17 @@ class EmailSettings:
 
 @dataclass(frozen=True, slots=True)
 class DeliverySettings:
-    """What both sides of the outbox need: where PostgreSQL and Redis are, and how mail is sent."""
+    """What both sides of the outbox need: where PostgreSQL and Redis are, how mail is sent, how long events stay."""
 
     app_env: str
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
     redis_ca_cert: str
     email: EmailSettings
+    # Off behind a pooler that lends a connection for one transaction.
+    prepares: bool = True
+    # Whole months of events that are kept before the present one; 0 keeps all.
+    analytics_retention_months: int = 0
 
     @property
     def in_production(self) -> bool:
@@ -105,9 +110,11 @@ def delivery_settings(env: Env) -> DeliverySettings:
     return DeliverySettings(
         app_env=app_env(env),
         database_url=_database_url(env),
+        prepares=env.bool("DATABASE_PREPARED_STATEMENTS", True),
         redis_url=env.str("REDIS_URL", "redis://localhost:6379/0", validate=_is_redis_url),
         redis_ca_cert=env.str("REDIS_CA_CERT", "", validate=_is_file),
         email=_email_settings(env),
+        analytics_retention_months=env.int("ANALYTICS_RETENTION_MONTHS", 0, validate=Range(0, 1200)),
     )
 
 
@@ -129,6 +136,7 @@ def _email_settings(env: Env) -> EmailSettings:
         sender=env.str("EMAIL_FROM", "noreply@example.com", validate=_is_mailbox),
         rate_limit=env.int("EMAIL_RATE_LIMIT", 30, validate=Range(1, 1_000_000)),
         retry_attempts=env.int("EMAIL_RETRY_ATTEMPTS", 3, validate=Range(1, 100)),
+        concurrency=env.int("EMAIL_CONCURRENCY", 32, validate=Range(1, 200)),
         api_key=_text(env, "EMAIL_API_KEY", required=needs_key),
         api_base_url=(base_url or "").rstrip("/"),
         smtp_host=_text(env, "SMTP_HOST", required=provider == "smtp"),

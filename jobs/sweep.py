@@ -18,12 +18,10 @@ from jobs.deliver import Delivery
 from jobs.doorbell import ring
 from jobs.housekeeping import Housekeeping
 from sql.pool import PoolExhausted
-from sql.queries import emails
 
 log = structlog.get_logger(__name__)
 
 _INTERVAL_SECONDS = 1.0
-_BATCH = 200
 
 
 @dataclass
@@ -42,8 +40,9 @@ class Sweep:
         self._thread.start()
 
     def stop(self, *, within: float) -> None:
-        """Finish the mail in hand, if there is one, and stop; wait at most `within` seconds."""
+        """Finish the mails in hand, if there are any, and stop; wait at most `within` seconds."""
         self._stop.set()
+        self.delivery.stop()
         if self._thread is not None:
             self._thread.join(within)
 
@@ -53,8 +52,7 @@ class Sweep:
             self._move_retries()
             self._ring()
         except RedisError:
-            while not self._stop.is_set() and self.delivery.deliver_due(limit=1):
-                pass
+            self.delivery.drain()
 
     def look_or_wait(self) -> None:
         """Look, and do the work beside it; while PostgreSQL is away there is nothing to do."""
@@ -76,9 +74,8 @@ class Sweep:
         scheduler.enqueue_scheduled_jobs()  # type: ignore[no-untyped-call]
 
     def _ring(self) -> None:
-        with self.delivery.database.statement() as tx:
-            rows = emails.ring_for_emails(tx, limit=_BATCH)
-        if rows:
-            # Whom a dead worker had in hand has waited for the lease already, and need not queue up again.
-            ring(self.redis, [row["id"] for row in rows], urgent=[row["id"] for row in rows if row["was_in_hand"]])
-            log.info("sweep_rang", emails=len(rows))
+        # One ring, however many wait: who answers it takes all that is due.
+        email_id = self.delivery.ledger.find_overdue()
+        if email_id is not None:
+            ring(self.redis, email_id)
+            log.info("sweep_rang", email_id=email_id)

@@ -23,6 +23,7 @@ from jobs.deliver import delivery
 from jobs.doorbell import JOB
 from jobs.housekeeping import Housekeeping
 from jobs.logs import configure_logging
+from jobs.rollup import make_rollup
 from jobs.settings import DeliverySettings, read_delivery_settings
 from jobs.sweep import Sweep
 
@@ -63,10 +64,12 @@ class DeliveryWorker(SimpleWorker):
         options |= {"worker_ttl": _WORKER_TTL, "default_worker_ttl": None}
         super().__init__(*arguments, **options)
         self._sweep = make_sweep(read_delivery_settings())
+        self._rollup = make_rollup(read_delivery_settings())
 
     def work(self, *arguments: Any, **options: Any) -> bool:
         """Work until told to stop; start over whenever Redis comes back."""
         self._sweep.start()
+        self._rollup.start()
         log.info("worker_started", pid=os.getpid())
         _warn_of_mock()
         worked = False
@@ -84,6 +87,7 @@ class DeliveryWorker(SimpleWorker):
             return worked
         finally:
             self._sweep.stop(within=_GRACE_SECONDS)
+            self._rollup.stop(within=_GRACE_SECONDS)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run a job; when Redis leaves meanwhile, the row knows what was done.
@@ -100,7 +104,8 @@ class DeliveryWorker(SimpleWorker):
             log.warning("job_unreported", job_id=job.id, reason=type(error).__name__)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        """Finish the mail in hand, then stop; whatever hangs longer than the grace is cut off."""
+        """Finish the mails in hand, then stop; whatever hangs longer than the grace is cut off."""
+        delivery().stop()
         watchdog = threading.Timer(_GRACE_SECONDS, os._exit, [0])
         watchdog.daemon = True
         watchdog.start()

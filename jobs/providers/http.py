@@ -19,6 +19,8 @@ from jobs.providers.provider import DeliveryError, Failure
 
 ANSWER_BYTES = 64 * 1024
 RETRY_AFTER_SECONDS = 3600.0
+# One for each mail in hand, so that none is opened anew for every mail.
+CONNECTIONS = 200
 
 FAILURES: Mapping[int, Failure] = {
     **dict.fromkeys((400, 404, 405, 406, 410, 411, 413, 414, 415, 422), Failure.PERMANENT),
@@ -62,7 +64,7 @@ class Api:
         self.key = key
         self.patience = patience or Patience()
         # An adapter without its Session: no redirects, cookies, proxies or netrc that nobody asked for.
-        self.adapter = DeadlineAdapter()
+        self.adapter = DeadlineAdapter(pool_maxsize=CONNECTIONS)
 
     def post(self, body: bytes, idempotency_key: str) -> Answer:
         """Return the answer of a provider that has accepted the body.

@@ -7,7 +7,7 @@ from email.utils import parseaddr
 from hashlib import sha256
 
 from jobs.lines import one_line
-from jobs.providers.provider import Message
+from jobs.providers.provider import CALENDAR_NAME, Message
 
 
 def address(mailbox: str) -> str:
@@ -27,7 +27,7 @@ def message_id(message: Message) -> str:
 
 
 def encode(message: Message) -> bytes:
-    """Return a mail as RFC 5322 bytes with a text and an HTML part."""
+    """Return a mail as RFC 5322 bytes with a text and an HTML part, and a calendar where it has one."""
     policy = SMTPUTF8 if needs_unicode(message) else SMTP
     mail = EmailMessage(policy=policy)
     mail["From"] = one_line(message.sender)
@@ -39,8 +39,18 @@ def encode(message: Message) -> bytes:
     mail.set_content(message.text, cte="quoted-printable")
     mail.add_alternative(message.html, subtype="html", cte="quoted-printable")
     # Derived from the content too: nobody can write a boundary into a title that depends on that title.
-    mail.set_boundary(_digest(message.idempotency_key, message.text, message.html))
+    boundary = _digest(message.idempotency_key, message.text, message.html)
+    mail.set_boundary(boundary)
+    if message.calendar is not None:
+        _add_calendar(mail, message.calendar, message.calendar_method or "", _digest(boundary, message.calendar))
     return mail.as_bytes().replace(subject.encode(), _subject(message), 1)
+
+
+def _add_calendar(mail: EmailMessage, calendar: str, method: str, boundary: str) -> None:
+    """Say it twice: some programs read the part that stands in place of the text (RFC 6047), some the attachment."""
+    mail.add_alternative(calendar, subtype="calendar", params={"method": method}, cte="quoted-printable")
+    mail.add_attachment(calendar.encode(), maintype="application", subtype="ics", filename=CALENDAR_NAME)
+    mail.set_boundary(boundary)
 
 
 def _placeholder(message: Message) -> str:

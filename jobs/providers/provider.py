@@ -5,12 +5,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+# What people see of the calendar of a mail, where their program does not read it.
+CALENDAR_NAME = "invite.ics"
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """Hold one rendered mail; equal messages become equal bytes on every attempt.
 
     `created_at` is the aware time of the intent, not of the attempt, because it becomes the Date header.
+    `calendar` is what it tells calendars, in iCalendar's words, and `calendar_method` what they shall do with it.
     """
 
     email_id: int
@@ -22,6 +26,8 @@ class Message:
     html: str
     idempotency_key: str
     created_at: datetime
+    calendar: str | None = None
+    calendar_method: str | None = None
 
 
 class Failure(StrEnum):

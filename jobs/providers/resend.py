@@ -1,9 +1,12 @@
 """Send through Resend (https://resend.com/docs/api-reference/emails/send-email)."""
 
+from base64 import b64encode
+from typing import Any
+
 import orjson
 
 from jobs.providers.http import Api, Patience, identifier
-from jobs.providers.provider import Message
+from jobs.providers.provider import CALENDAR_NAME, Message
 
 BASE_URL = "https://api.resend.com"
 
@@ -19,12 +22,20 @@ class Resend:
 
         Raises DeliveryError.
         """
-        body = {
+        body: dict[str, Any] = {
             "from": message.sender,
             "to": [message.to],
             "subject": message.subject,
             "text": message.text,
             "html": message.html,
         }
+        if message.calendar is not None:
+            body["attachments"] = [
+                {
+                    "filename": CALENDAR_NAME,
+                    "content": b64encode(message.calendar.encode()).decode(),
+                    "content_type": f"text/calendar; charset=utf-8; method={message.calendar_method}",
+                }
+            ]
         answer = self.api.post(orjson.dumps(body), message.idempotency_key)
         return identifier(answer.body.get("id"))

@@ -1,11 +1,13 @@
 """Send through SendGrid (https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send)."""
 
+from base64 import b64encode
 from email.utils import parseaddr
+from typing import Any
 
 import orjson
 
 from jobs.providers.http import Api, Patience, identifier
-from jobs.providers.provider import Message
+from jobs.providers.provider import CALENDAR_NAME, Message
 
 BASE_URL = "https://api.sendgrid.com"
 
@@ -26,7 +28,7 @@ class SendGrid:
         Raises DeliveryError.
         """
         name, address = parseaddr(message.sender)
-        body = {
+        body: dict[str, Any] = {
             "personalizations": [{"to": [{"email": message.to}]}],
             "from": {"email": address, "name": name} if name else {"email": address},
             "subject": message.subject,
@@ -36,5 +38,15 @@ class SendGrid:
             ],
             "custom_args": {"idempotency_key": message.idempotency_key},
         }
+        if message.calendar is not None:
+            # With a charset SendGrid refuses the type; it adds the one of the mail.
+            body["attachments"] = [
+                {
+                    "content": b64encode(message.calendar.encode()).decode(),
+                    "type": f"text/calendar; method={message.calendar_method}",
+                    "filename": CALENDAR_NAME,
+                    "disposition": "attachment",
+                }
+            ]
         answer = self.api.post(orjson.dumps(body), message.idempotency_key)
         return identifier(answer.headers.get("X-Message-Id"))

@@ -28,7 +28,7 @@ LOCAL = ROOT / ".local"
 # for a minute.
 DRAIN_SECONDS = 300.0
 STALL_SECONDS = 80.0
-WORKER_POOL = 2
+WORKER_POOL = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,76 +1,76 @@
 -- A worker owns a pending row from claim to settlement; its fence proves it. Times are the database's.
 
--- name: claim_emails(email_ids, limit, lease_seconds, rate_slots, rate_window)
--- Claim rows that may be offered now, as many as there are rate slots; with null instead of ids, whatever is due.
+-- name: claim_emails(limit, lease_seconds, rate_slots, rate_window)
+-- Claim the mails that are due longest, as many as there are free rate slots.
 -- A mail about a booking waits for the earlier ones about the same booking.
-WITH candidate AS MATERIALIZED (
-    SELECT id, row_number() OVER (ORDER BY id) AS position
+WITH due AS MATERIALIZED (
+    SELECT id, row_number() OVER (ORDER BY next_attempt_at, id) AS position
     FROM (
-        SELECT id FROM emails
+        SELECT id, next_attempt_at FROM emails
         WHERE status = 'pending' AND next_attempt_at <= now() AND (lease_until IS NULL OR lease_until <= now())
-          AND (:email_ids::bigint[] IS NULL OR id = ANY(:email_ids::bigint[]))
           AND (booking_id IS NULL OR NOT EXISTS (
               SELECT FROM emails AS earlier
               WHERE earlier.booking_id = emails.booking_id AND earlier.id < emails.id AND earlier.status = 'pending'))
         ORDER BY next_attempt_at, id
-        LIMIT :limit
+        LIMIT (
+            SELECT count(*) FROM (
+                SELECT FROM email_rate_slots WHERE slot <= :rate_slots AND free_at <= now() LIMIT :limit
+            ) AS free
+        )
         FOR UPDATE SKIP LOCKED
-    ) AS due
+    ) AS front
 ), slot AS MATERIALIZED (
     SELECT slot, row_number() OVER () AS position
     FROM (
         SELECT slot FROM email_rate_slots
         WHERE slot <= :rate_slots AND free_at <= now()
         ORDER BY free_at
-        LIMIT :limit
+        LIMIT (SELECT count(*) FROM due)
         FOR UPDATE SKIP LOCKED
     ) AS free
-), pair AS (
-    SELECT candidate.id, slot.slot FROM candidate JOIN slot USING (position)
+), pair AS MATERIALIZED (
+    SELECT due.id, slot.slot FROM due JOIN slot USING (position)
 ), taken AS (
     -- Until it is settled a slot counts as used at the end of the lease.
     UPDATE email_rate_slots SET free_at = now() + make_interval(secs => :lease_seconds::integer + :rate_window::integer)
-    FROM pair WHERE email_rate_slots.slot = pair.slot
-), postponed AS (
-    UPDATE emails
-    SET next_attempt_at = greatest(now() + interval '1 second', limits.free_at),
-        ring_at = greatest(now() + interval '1 second', limits.free_at)
-    FROM (SELECT min(free_at) AS free_at FROM email_rate_slots WHERE slot <= :rate_slots) AS limits
-    WHERE emails.id IN (SELECT id FROM candidate EXCEPT SELECT id FROM pair)
+    WHERE slot = ANY(ARRAY(SELECT slot FROM pair))
 )
+-- As an array, because nothing else tells the planner that they are few.
 UPDATE emails
-SET lease_until = now() + make_interval(secs => :lease_seconds),
-    ring_at = now() + make_interval(secs => :lease_seconds),
-    fence = fence + 1, attempts = attempts + 1, rate_slot = pair.slot
-FROM pair
-WHERE emails.id = pair.id
-RETURNING emails.id, kind, recipient, data, sender, subject, text_body, html_body, idempotency_key::text, attempts, rejections,
-          fence, request_id, created_at, extract(epoch FROM now() - pending_since)::float8 AS age_seconds;
+SET lease_until = now() + make_interval(secs => :lease_seconds), fence = fence + 1, attempts = attempts + 1,
+    rate_slot = (SELECT slot FROM pair WHERE pair.id = emails.id)
+WHERE id = ANY(ARRAY(SELECT id FROM pair))
+RETURNING id, kind, recipient, data, sender, subject, text_body, html_body, calendar, calendar_method,
+          idempotency_key::text, attempts, rejections, fence, request_id, created_at, extract(epoch FROM now() - pending_since)::float8 AS age_seconds;
 
--- name: keep_rendering(email_id, fence, sender, subject, text_body, html_body)!
--- Keep what was rendered, so that every attempt offers the same bytes.
-UPDATE emails SET sender = :sender, subject = :subject, text_body = :text_body, html_body = :html_body
-WHERE id = :email_id AND fence = :fence AND status = 'pending';
+-- name: keep_renderings(email_ids, fences, sender, subjects, text_bodies, html_bodies, calendars, calendar_methods)
+-- Keep what was rendered, so that every attempt offers the same bytes. No row: the lease was lost.
+UPDATE emails
+SET sender = :sender, subject = rendered.subject, text_body = rendered.text_body, html_body = rendered.html_body,
+    calendar = rendered.calendar, calendar_method = rendered.calendar_method
+FROM unnest(:email_ids::bigint[], :fences::bigint[], :subjects::text[], :text_bodies::text[], :html_bodies::text[],
+            :calendars::text[], :calendar_methods::text[])
+     AS rendered (id, fence, subject, text_body, html_body, calendar, calendar_method)
+WHERE emails.id = rendered.id AND emails.fence = rendered.fence AND status = 'pending'
+RETURNING emails.id;
 
--- name: settle_sent(email_id, fence, provider_message_id, rate_window)^
--- Record that the provider accepted a mail; its slot is free a window from now. No row: the lease was lost.
+-- name: settle_sent(email_ids, fences, provider_message_ids, rate_window)
+-- Record that the provider accepted mails; their slots are free a window from now. No row: the lease was lost.
 WITH settled AS (
     UPDATE emails
     SET status = 'sent', settled_at = clock_timestamp(), lease_until = NULL,
-        provider_message_id = :provider_message_id, last_failure = NULL, last_error = NULL
-    WHERE id = :email_id AND fence = :fence AND status = 'pending'
-    RETURNING id, booking_id, rate_slot
+        provider_message_id = accepted.provider_message_id, last_failure = NULL, last_error = NULL
+    FROM unnest(:email_ids::bigint[], :fences::bigint[], :provider_message_ids::text[])
+         AS accepted (id, fence, provider_message_id)
+    WHERE emails.id = accepted.id AND emails.fence = accepted.fence AND status = 'pending'
+    RETURNING emails.id, rate_slot
 ), slot AS (
     UPDATE email_rate_slots SET free_at = clock_timestamp() + make_interval(secs => :rate_window)
-    FROM settled WHERE slot = settled.rate_slot
+    WHERE slot = ANY(ARRAY(SELECT rate_slot FROM settled))
 )
-SELECT settled.id, (
-    SELECT min(follower.id) FROM emails AS follower
-    WHERE follower.booking_id = settled.booking_id AND follower.id > settled.id AND follower.status = 'pending'
-) AS follower_id
-FROM settled;
+SELECT id FROM settled;
 
--- name: settle_failed(email_id, fence, failure, error, wait_seconds, rejected, dead, rate_window)^
+-- name: settle_failed(email_id, fence, failure, error, wait_seconds, rejected, dead, rate_window)$
 -- Record a failed attempt and when the next one is due, if there is one. No row: the lease was lost.
 WITH settled AS (
     UPDATE emails
@@ -78,31 +78,56 @@ WITH settled AS (
         settled_at = CASE WHEN :dead THEN clock_timestamp() END,
         lease_until = NULL,
         next_attempt_at = clock_timestamp() + make_interval(secs => :wait_seconds),
-        ring_at = clock_timestamp() + make_interval(secs => :wait_seconds) + interval '2 seconds',
         rejections = rejections + :rejected, last_failure = :failure, last_error = :error
     WHERE id = :email_id AND fence = :fence AND status = 'pending'
-    RETURNING id, booking_id, rate_slot
+    RETURNING id, rate_slot
 ), slot AS (
     UPDATE email_rate_slots SET free_at = clock_timestamp() + make_interval(secs => :rate_window)
     FROM settled WHERE slot = settled.rate_slot
 )
-SELECT settled.id, CASE WHEN :dead THEN (
-    SELECT min(follower.id) FROM emails AS follower
-    WHERE follower.booking_id = settled.booking_id AND follower.id > settled.id AND follower.status = 'pending'
-) END AS follower_id
-FROM settled;
+SELECT id FROM settled;
 
--- name: ring_for_emails(limit)
--- Find rows nobody came for, and look again in fifteen seconds.
-UPDATE emails SET ring_at = now() + interval '15 seconds'
-WHERE id IN (
-    SELECT id FROM emails
-    WHERE status = 'pending' AND ring_at <= now()
-    ORDER BY ring_at
-    LIMIT :limit
-    FOR UPDATE SKIP LOCKED
+-- name: select_overdue_email(patience_seconds, rate_slots)$
+-- Find a mail that nobody came for although a rate slot is free.
+SELECT id FROM emails
+WHERE status = 'pending' AND next_attempt_at <= now() - make_interval(secs => :patience_seconds)
+  AND (lease_until IS NULL OR lease_until <= now())
+  AND EXISTS (SELECT FROM email_rate_slots WHERE slot <= :rate_slots AND free_at <= now())
+ORDER BY next_attempt_at, id
+LIMIT 1;
+
+-- name: select_seconds_to_slot(rate_slots)$
+-- Tell when the next rate slot is free, if none is and a mail is due.
+SELECT extract(epoch FROM min(free_at) - now())::float8 AS seconds
+FROM email_rate_slots
+WHERE slot <= :rate_slots
+  -- In this order there is one plan only: along the line.
+  AND (SELECT id FROM emails
+       WHERE status = 'pending' AND next_attempt_at <= now() AND (lease_until IS NULL OR lease_until <= now())
+       ORDER BY next_attempt_at, id
+       LIMIT 1) IS NOT NULL
+HAVING min(free_at) > now();
+
+-- name: postpone_followers(limit)!
+-- Let mails wait as long as the first one about the same booking; at the front of the line they would be in the way.
+WITH follower AS MATERIALIZED (
+    SELECT front.id, first.next_attempt_at AS due_at
+    FROM (
+        SELECT id, booking_id FROM emails
+        WHERE status = 'pending' AND next_attempt_at <= now()
+        ORDER BY next_attempt_at, id
+        LIMIT :limit
+    ) AS front,
+    LATERAL (
+        SELECT next_attempt_at FROM emails AS earlier
+        WHERE earlier.booking_id = front.booking_id AND earlier.status = 'pending' AND earlier.id < front.id
+        ORDER BY earlier.id
+        LIMIT 1
+    ) AS first
+    WHERE first.next_attempt_at > now()
 )
-RETURNING id, lease_until IS NOT NULL AS was_in_hand;
+UPDATE emails SET next_attempt_at = (SELECT due_at FROM follower WHERE follower.id = emails.id)
+WHERE id = ANY(ARRAY(SELECT id FROM follower)) AND status = 'pending';
 
 -- name: insert_rate_slots(rate_slots)!
 -- Make sure that there are as many slots as mails in a window.
@@ -113,7 +138,8 @@ ON CONFLICT ON CONSTRAINT email_rate_slots_pkey DO NOTHING;
 -- name: select_deliveries(booking_id, user_id)
 -- List the e-mails about a booking of a person, oldest first.
 SELECT emails.id, kind, recipient, emails.status, attempts, last_error, emails.created_at,
-       CASE WHEN emails.status = 'pending' THEN next_attempt_at END AS next_attempt_at,
+       CASE WHEN emails.status = 'pending'
+            THEN greatest(next_attempt_at, (SELECT min(free_at) FROM email_rate_slots)) END AS next_attempt_at,
        CASE WHEN emails.status = 'sent' THEN settled_at END AS sent_at
 FROM emails JOIN bookings ON bookings.id = booking_id
 WHERE booking_id = :booking_id AND user_id = :user_id
@@ -154,7 +180,7 @@ LIMIT :limit;
 -- name: replay_email(email_id)$
 -- Offer a dead e-mail again, under the same key and with the same bytes; its horizon starts anew.
 UPDATE emails
-SET status = 'pending', rejections = 0, pending_since = now(), next_attempt_at = now(), ring_at = now(),
+SET status = 'pending', rejections = 0, pending_since = now(), next_attempt_at = now(),
     lease_until = NULL, settled_at = NULL
 WHERE id = :email_id AND status = 'dead'
 RETURNING id;

@@ -7,6 +7,8 @@ import pytest
 from redis import Redis
 
 from jobs.deliver import Delivery
+from jobs.hand import Hand
+from jobs.ledger import Ledger
 from jobs.providers.resend import Resend
 from jobs.retry import RetryPolicy
 from jobs.settings import EmailSettings
@@ -15,7 +17,10 @@ from sql.pool import Session
 from tests.jobs.rows import Rows
 from tests.mailbox import KEY, Mailbox
 
-SETTINGS = EmailSettings(provider="resend", sender="noreply@example.com", rate_limit=100, retry_attempts=3)
+# One mail at a time, so that the provider sees them in the order in which they were claimed.
+SETTINGS = EmailSettings(
+    provider="resend", sender="noreply@example.com", rate_limit=100, retry_attempts=3, concurrency=1
+)
 
 
 @pytest.fixture
@@ -39,14 +44,10 @@ def make_delivery(database, database_url, httpserver):
 
         def make(dsn=database_url, policy=None, **settings):
             chosen = replace(SETTINGS, **settings)
-            delivery = Delivery(
-                database=Database(dsn, size=2, session=Session("delivery")),
-                provider=Resend(KEY, httpserver.url_for("")),
-                settings=chosen,
-                policy=policy or RetryPolicy(attempts=chosen.retry_attempts),
-            )
-            stack.callback(delivery.database.close)
-            return delivery
+            database = Database(dsn, size=2, session=Session("delivery"))
+            stack.callback(database.close)
+            ledger = Ledger(database, chosen, policy or RetryPolicy(attempts=chosen.retry_attempts))
+            return Delivery(ledger, Hand(Resend(KEY, httpserver.url_for("")), chosen.concurrency))
 
         yield make
 

@@ -22,6 +22,13 @@ MESSAGE = Message(
 )
 
 
+CALENDAR = (
+    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\n"
+    f"SUMMARY:Zoë\\, Bob = 😀\r\nDESCRIPTION:{'x' * 60} \r\n {'y' * 74}\r\n .\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+)
+INVITATION = replace(MESSAGE, calendar=CALENDAR, calendar_method="REQUEST")
+
+
 def write_message(**changes):
     """Return the mail with some fields changed."""
     return replace(MESSAGE, **changes)
@@ -35,6 +42,14 @@ def read_mail(content):
 def text_of(mail):
     """Return the text part of a mail with the line ends of Python."""
     return mail.get_body(("plain",)).get_content().replace("\r\n", "\n")
+
+
+def calendars_of(mail):
+    """Return the types and the bytes of the two calendars of a mail: in place of its text, and attached."""
+    alternative, attachment = mail.iter_parts()
+    *_, part = alternative.iter_parts()
+    types = [(one.get_content_type(), dict(one["Content-Type"].params)) for one in (part, attachment)]
+    return types, [one.get_payload(decode=True) for one in (part, attachment)]
 
 
 def refusal_of(provider, message=MESSAGE):

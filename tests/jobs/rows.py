@@ -57,8 +57,8 @@ class Rows:
         self.execute(f"UPDATE emails SET {changes} WHERE id = %s", (email_id,))
 
     def make_due(self) -> None:
-        """Let the time come at which every row is due and may be rung for."""
-        self.execute("UPDATE emails SET next_attempt_at = now(), ring_at = now()")
+        """Let the time come at which every row is due."""
+        self.execute("UPDATE emails SET next_attempt_at = now()")
 
     def free_slots(self) -> int:
         """Count the mails that may be offered in this moment."""
@@ -75,7 +75,7 @@ class Rows:
             cursor.execute(statement, parameters)
             return [dict(row) for row in cursor.fetchall()]
 
-    def execute(self, statement: str, parameters: tuple[Any, ...] = ()) -> None:
+    def execute(self, statement: str, parameters: tuple[Any, ...] | dict[str, Any] = ()) -> None:
         """Change something."""
         with self.database.cursor() as cursor:
             cursor.execute(statement, parameters)

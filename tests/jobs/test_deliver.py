@@ -1,6 +1,7 @@
 """Claim, offer, settle: every mail once, in its order, within the limit, until it is sent or dead."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
@@ -8,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from jobs import deliver
-from jobs.deliver import LEASE_SECONDS
+from jobs.ledger import LEASE_SECONDS
 from jobs.providers.resend import Resend
 from jobs.retry import RetryPolicy
 from sql.queries import emails
@@ -18,13 +19,12 @@ PAST = "now() - interval '1 second'"
 SESSIONS = "pg_stat_activity WHERE application_name = 'delivery' AND datname = current_database()"
 
 
-def claim(delivery, *email_ids, limit=1, rate_limit=1000):
+def claim(delivery, limit=1, rate_limit=1000):
     with delivery.database.statement() as tx:
         emails.insert_rate_slots(tx, rate_slots=rate_limit)
     with delivery.database.statement() as tx:
         return emails.claim_emails(
             tx,
-            email_ids=list(email_ids) or None,
             limit=limit,
             lease_seconds=LEASE_SECONDS,
             rate_slots=rate_limit,
@@ -35,7 +35,7 @@ def claim(delivery, *email_ids, limit=1, rate_limit=1000):
 def settle_sent(delivery, row):
     with delivery.database.statement() as tx:
         return emails.settle_sent(
-            tx, email_id=row["id"], fence=row["fence"], provider_message_id="stale", rate_window=60
+            tx, email_ids=[row["id"]], fences=[row["fence"]], provider_message_ids=["stale"], rate_window=60
         )
 
 
@@ -52,6 +52,13 @@ def settle_dead(delivery, row):
             dead=True,
             rate_window=60,
         )
+
+
+def offer(delivery, row):
+    """Go on with a claimed mail as a drain does."""
+    for mail in delivery.ledger.prepare([row], time.monotonic()):
+        delivery.hand.take(mail)
+    delivery.ledger.settle(delivery.hand.answers(within=10))
 
 
 def at_once(work, *arguments):
@@ -71,7 +78,7 @@ def at_once(work, *arguments):
 
 def test_accepted_mail_is_sent_and_says_so(delivery, rows, mailbox):
     email_id = rows.promise()
-    assert delivery.deliver(email_id) is None
+    assert delivery.drain() is None
     row = rows[email_id]
     (offer,) = mailbox.offers
     assert (row["status"], row["attempts"], row["lease_until"], row["last_error"]) == ("sent", 1, None, None)
@@ -86,21 +93,21 @@ def test_accepted_mail_is_sent_and_says_so(delivery, rows, mailbox):
 
 
 def test_delivering_twice_sends_once(delivery, rows, mailbox):
-    email_id = rows.promise()
-    delivery.deliver(email_id)
-    assert delivery.deliver(email_id) is None
+    rows.promise()
+    delivery.drain()
+    assert delivery.drain() is None
     assert len(mailbox.offers) == 1
 
 
-def test_delivering_what_is_not_there_does_nothing(delivery, rows, mailbox):
-    assert delivery.deliver(2**62) is None
+def test_delivering_when_nothing_is_due_does_nothing(delivery, rows, mailbox):
+    assert delivery.drain() is None
     assert mailbox.offers == []
 
 
 def test_line_in_the_log_names_the_mail_and_its_request_but_no_address(delivery, rows, mailbox):
     email_id = rows.promise()
     with capture_logs() as lines:
-        delivery.deliver(email_id)
+        delivery.drain()
     assert [line for line in lines if line["event"].startswith("email_")] == [
         {
             "event": "email_sent",
@@ -113,18 +120,12 @@ def test_line_in_the_log_names_the_mail_and_its_request_but_no_address(delivery,
     ]
 
 
-def test_what_is_due_is_delivered_oldest_first_without_being_rung_for(delivery, rows, mailbox):
-    email_ids = [rows.promise(data={"name": name}) for name in ("Alice", "Bob", "Carol")]
+def test_what_is_due_is_delivered_oldest_first(delivery, rows, mailbox):
+    email_ids = [rows.promise(data={"name": name}) for name in ("Alice", "Bob", "Carol", "Dave")]
     rows.move(email_ids[1], next_attempt_at="now() + interval '1 minute'")
-    assert delivery.deliver_due(limit=10) == 2
-    assert mailbox.subjects == ["Welcome, Alice", "Welcome, Carol"]
-
-
-def test_no_more_is_delivered_than_asked_for(delivery, rows, mailbox):
-    for _ in range(3):
-        rows.promise()
-    assert delivery.deliver_due(limit=2) == 2
-    assert len(mailbox.offers) == 2
+    rows.move(email_ids[3], next_attempt_at="now() - interval '1 minute'")
+    delivery.drain()
+    assert mailbox.subjects == ["Welcome, Dave", "Welcome, Alice", "Welcome, Carol"]
 
 
 # Claims
@@ -135,7 +136,7 @@ def test_one_of_many_rivals_gets_a_mail(make_delivery, rows):
     claim(rivals[0])
     for _ in range(20):
         email_id = rows.promise()
-        claims = at_once(lambda rival, email_id=email_id: claim(rival, email_id), *rivals)
+        claims = at_once(claim, *rivals)
         assert sorted(len(claimed) for claimed in claims) == [0] * 7 + [1]
         assert rows[email_id]["attempts"] == 1
 
@@ -156,14 +157,13 @@ def test_rivals_for_whatever_is_due_share_it(make_delivery, rows):
 
 def test_claimed_mail_cannot_be_claimed_until_its_lease_ends(delivery, rows):
     email_id = rows.promise()
-    (first,) = claim(delivery, email_id)
-    assert claim(delivery, email_id) == []
+    (first,) = claim(delivery)
     assert claim(delivery) == []
     lease = rows.ask("SELECT extract(epoch FROM lease_until - now())::float8 AS seconds FROM emails")["seconds"]
     assert LEASE_SECONDS - 5 < lease <= LEASE_SECONDS
 
     rows.move(email_id, lease_until="now()")
-    (second,) = claim(delivery, email_id)
+    (second,) = claim(delivery)
     assert second["fence"] > first["fence"]
     assert (second["attempts"], second["idempotency_key"]) == (2, first["idempotency_key"])
 
@@ -171,65 +171,67 @@ def test_claimed_mail_cannot_be_claimed_until_its_lease_ends(delivery, rows):
 def test_mail_that_is_not_due_cannot_be_claimed(delivery, rows):
     email_id = rows.promise()
     rows.move(email_id, next_attempt_at="now() + interval '1 second'")
-    assert claim(delivery, email_id) == []
+    assert claim(delivery) == []
 
 
 @pytest.mark.parametrize("status", ["sent", "dead"])
 def test_settled_mail_cannot_be_claimed(delivery, rows, status):
     email_id = rows.promise()
     rows.move(email_id, status=f"'{status}'")
-    assert claim(delivery, email_id) == claim(delivery) == []
+    assert claim(delivery) == []
 
 
 @pytest.mark.parametrize("settle", [settle_sent, settle_dead])
 def test_worker_that_slept_through_its_lease_settles_nothing(delivery, rows, settle):
     email_id = rows.promise()
-    (stale,) = claim(delivery, email_id)
+    (stale,) = claim(delivery)
     rows.move(email_id, lease_until=PAST)
-    (current,) = claim(delivery, email_id)
-    assert settle(delivery, stale) is None
+    (current,) = claim(delivery)
+    assert not settle(delivery, stale)
     row = rows[email_id]
     assert (row["status"], row["last_error"], row["rejections"]) == ("pending", None, 0)
     assert row["lease_until"] is not None
-    assert settle(delivery, current) == {"id": email_id, "follower_id": None}
+    assert settle(delivery, current)
 
 
 def test_worker_that_lost_its_lease_before_it_rendered_sends_nothing(delivery, rows, mailbox):
     email_id = rows.promise()
-    (stale,) = claim(delivery, email_id)
+    (stale,) = claim(delivery)
     rows.move(email_id, lease_until=PAST)
-    (current,) = claim(delivery, email_id)
-    delivery._offer(stale)
+    (current,) = claim(delivery)
+    offer(delivery, stale)
     assert mailbox.offers == []
-    delivery._offer(current)
+    offer(delivery, current)
     assert len(mailbox.offers) == 1
 
 
 @pytest.mark.parametrize("settle", [settle_sent, settle_dead])
 def test_what_is_settled_stays_settled(delivery, rows, settle):
     email_id = rows.promise()
-    (row,) = claim(delivery, email_id)
+    (row,) = claim(delivery)
     settle_sent(delivery, row)
-    assert settle(delivery, row) is None
+    assert not settle(delivery, row)
     assert rows[email_id]["status"] == "sent"
 
 
 def test_worker_that_slept_through_its_lease_keeps_no_rendering(delivery, rows):
     email_id = rows.promise()
-    (stale,) = claim(delivery, email_id)
+    (stale,) = claim(delivery)
     rows.move(email_id, lease_until=PAST)
-    claim(delivery, email_id)
+    claim(delivery)
     with delivery.database.statement() as tx:
-        kept = emails.keep_rendering(
+        kept = emails.keep_renderings(
             tx,
-            email_id=email_id,
-            fence=stale["fence"],
+            email_ids=[email_id],
+            fences=[stale["fence"]],
             sender="stale",
-            subject="stale",
-            text_body="stale",
-            html_body="stale",
+            subjects=["stale"],
+            text_bodies=["stale"],
+            html_bodies=["stale"],
+            calendars=[None],
+            calendar_methods=[None],
         )
-    assert (kept, rows[email_id]["subject"]) == (0, None)
+    assert (kept, rows[email_id]["subject"]) == ([], None)
 
 
 def test_mail_whose_lease_was_lost_while_it_was_offered_is_sent_once(
@@ -240,19 +242,19 @@ def test_mail_whose_lease_was_lost_while_it_was_offered_is_sent_once(
 
     def dawdle(request):
         rows.move(email_id, lease_until=PAST)
-        claimed.extend(claim(another, email_id))
+        claimed.extend(claim(another))
         return mailbox(request)
 
     claimed = []
     httpserver.clear()
     httpserver.expect_oneshot_request("/emails").respond_with_handler(dawdle)
     with capture_logs() as lines:
-        assert delivery.deliver(email_id) is None
+        assert delivery.drain() is None
     assert "email_lease_lost" in [line["event"] for line in lines]
     assert rows[email_id]["status"] == "pending"
 
     httpserver.expect_request("/emails").respond_with_handler(mailbox)
-    another._offer(claimed[0])
+    offer(another, claimed[0])
     assert rows[email_id]["status"] == "sent"
     assert len(mailbox.offers) == 2
     assert len(mailbox.mails) == 1
@@ -267,12 +269,12 @@ def test_outcome_outlives_the_connection_that_was_idle_meanwhile(delivery, rows,
 
     httpserver.clear()
     httpserver.expect_request("/emails").respond_with_handler(hang_up)
-    delivery.deliver(email_id)
+    delivery.drain()
     assert rows[email_id]["status"] == "sent"
 
 
 def test_no_connection_is_held_while_the_provider_answers(delivery, rows, httpserver, mailbox):
-    email_id = rows.promise()
+    rows.promise()
     states = []
 
     def look(request):
@@ -282,7 +284,7 @@ def test_no_connection_is_held_while_the_provider_answers(delivery, rows, httpse
 
     httpserver.clear()
     httpserver.expect_request("/emails").respond_with_handler(look)
-    delivery.deliver(email_id)
+    delivery.drain()
     *sessions, resting = states
     assert {session["state"] for session in sessions} == {"idle"}
     assert resting == 1
@@ -296,12 +298,12 @@ def test_mails_about_one_booking_leave_in_order(delivery, rows, mailbox):
     confirmation = rows.promise("BOOKING_CONFIRMATION", booking_id=booking_id)
     cancellation = rows.promise("BOOKING_CANCELLED", booking_id=booking_id)
     restoration = rows.promise("BOOKING_CONFIRMATION", booking_id=booking_id)
+    # Even if they have been due for longer.
     for early in (restoration, cancellation):
-        assert delivery.deliver(early) is None
-        assert rows[early]["attempts"] == 0
-    assert mailbox.offers == []
-
-    delivery.deliver(confirmation)
+        rows.move(early, next_attempt_at="now() - interval '1 minute'")
+    assert [row["id"] for row in claim(delivery, limit=10)] == [confirmation]
+    rows.move(confirmation, lease_until=PAST)
+    delivery.drain()
     assert [offer.mail["subject"] for offer in mailbox.offers] == [
         "Booking confirmed: Standup",
         "Booking cancelled: Standup",
@@ -315,63 +317,64 @@ def test_whoever_looks_for_what_is_due_keeps_the_order(delivery, rows, mailbox):
     confirmation = rows.promise("BOOKING_CONFIRMATION", booking_id=booking_id)
     rows.promise("BOOKING_CANCELLED", booking_id=booking_id)
     rows.move(confirmation, next_attempt_at="now() + interval '1 minute'")
-    assert delivery.deliver_due(limit=10) == 0
+    delivery.drain()
+    assert mailbox.offers == []
     rows.make_due()
-    assert delivery.deliver_due(limit=10) == 2
+    delivery.drain()
     assert mailbox.subjects == ["Booking confirmed: Standup", "Booking cancelled: Standup"]
 
 
 def test_confirmation_in_hand_holds_the_cancellation_back(delivery, rows):
     booking_id = rows.booking()
-    confirmation = rows.promise("BOOKING_CONFIRMATION", booking_id=booking_id)
+    rows.promise("BOOKING_CONFIRMATION", booking_id=booking_id)
     cancellation = rows.promise("BOOKING_CANCELLED", booking_id=booking_id)
-    (row,) = claim(delivery, confirmation)
-    assert claim(delivery, cancellation) == []
-    assert settle_sent(delivery, row)["follower_id"] == cancellation
-    assert [row["id"] for row in claim(delivery, cancellation)] == [cancellation]
+    (row,) = claim(delivery)
+    assert claim(delivery) == []
+    settle_sent(delivery, row)
+    assert [row["id"] for row in claim(delivery)] == [cancellation]
 
 
 def test_confirmation_that_must_wait_holds_the_cancellation_back(delivery, rows, mailbox):
     booking_id = rows.booking()
-    confirmation = rows.promise("BOOKING_CONFIRMATION", booking_id=booking_id)
+    rows.promise("BOOKING_CONFIRMATION", booking_id=booking_id)
     cancellation = rows.promise("BOOKING_CANCELLED", booking_id=booking_id)
     mailbox.refuse(503)
-    assert delivery.deliver(confirmation) > 0
-    assert delivery.deliver(cancellation) is None
+    assert delivery.drain() > 0
     assert len(mailbox.offers) == 1
+    assert rows[cancellation]["attempts"] == 0
 
     rows.make_due()
-    assert delivery.deliver(confirmation) is None
+    assert delivery.drain() is None
     assert mailbox.subjects == ["Booking confirmed: Standup", "Booking cancelled: Standup"]
 
 
 def test_dead_confirmation_lets_the_cancellation_go(delivery, rows, mailbox):
     booking_id = rows.booking()
-    confirmation = rows.promise("BOOKING_CONFIRMATION", booking_id=booking_id)
+    rows.promise("BOOKING_CONFIRMATION", booking_id=booking_id)
     rows.promise("BOOKING_CANCELLED", booking_id=booking_id)
     mailbox.refuse(422)
-    delivery.deliver(confirmation)
+    delivery.drain()
     assert rows.statuses() == ["dead", "sent"]
     assert mailbox.subjects == ["Booking cancelled: Standup"]
 
 
 def test_bookings_do_not_wait_for_one_another(delivery, rows, mailbox):
+    held = rows.promise("BOOKING_CONFIRMATION", booking_id=rows.booking())
+    rows.move(held, next_attempt_at="now() + interval '1 minute'")
     rows.promise("BOOKING_CONFIRMATION", booking_id=rows.booking())
-    another = rows.promise("BOOKING_CONFIRMATION", booking_id=rows.booking())
-    welcome = rows.promise()
-    delivery.deliver(another)
-    delivery.deliver(welcome)
+    rows.promise()
+    delivery.drain()
     assert rows.statuses() == ["pending", "sent", "sent"]
 
 
-def test_the_wait_of_a_follower_is_not_taken_for_that_of_the_mail(delivery, rows, mailbox, httpserver):
+def test_whoever_drains_comes_back_for_a_follower_too(delivery, rows, mailbox, httpserver):
     booking_id = rows.booking()
-    confirmation = rows.promise("BOOKING_CONFIRMATION", booking_id=booking_id)
+    rows.promise("BOOKING_CONFIRMATION", booking_id=booking_id)
     rows.promise("BOOKING_CANCELLED", booking_id=booking_id)
     httpserver.clear()
     httpserver.expect_oneshot_request("/emails").respond_with_handler(mailbox)
     httpserver.expect_request("/emails").respond_with_data(status=503)
-    assert delivery.deliver(confirmation) is None
+    assert delivery.drain() > 0
     assert rows.statuses() == ["sent", "pending"]
 
 
@@ -381,21 +384,38 @@ def test_the_wait_of_a_follower_is_not_taken_for_that_of_the_mail(delivery, rows
 def test_no_more_mails_are_offered_than_there_are_slots(make_delivery, rows, mailbox):
     delivery = make_delivery(rate_limit=3)
     email_ids = [rows.promise() for _ in range(5)]
-    for email_id in email_ids:
-        assert delivery.deliver(email_id) is None
+    assert 55 < delivery.drain() <= 60
     assert len(mailbox.offers) == 3
     for late in email_ids[3:]:
         row = rows[late]
         assert (row["status"], row["attempts"], row["rejections"], row["lease_until"]) == ("pending", 0, 0, None)
-        assert 55 < row["wait"] <= 60
-        assert row["ring_at"] >= row["next_attempt_at"]
+
+
+def test_mail_that_waited_for_the_limit_goes_before_a_newer_one(make_delivery, rows, mailbox):
+    delivery = make_delivery(rate_limit=1)
+    for name in ("Alice", "Bob", "Carol"):
+        rows.promise(data={"name": name})
+    for newer in ("Dave", "Eve", "Frank"):
+        delivery.drain()
+        rows.promise(data={"name": newer})
+        rows.execute("UPDATE email_rate_slots SET free_at = now()")
+    assert mailbox.subjects == ["Welcome, Alice", "Welcome, Bob", "Welcome, Carol"]
+
+
+def test_limit_of_many_mails_a_second_is_waited_for_in_place(make_delivery, rows, mailbox):
+    delivery = make_delivery(rate_limit=6060)
+    assert (delivery.ledger.settings.rate_slots, delivery.ledger.settings.rate_window) == (101, 1)
+    rows.execute("INSERT INTO email_rate_slots SELECT generate_series(1, 101), now() + interval '0.3 seconds'")
+    rows.promise()
+    assert delivery.drain() is None
+    assert rows.statuses() == ["sent"]
 
 
 def test_slots_are_free_again_a_minute_after_the_answer(make_delivery, rows, mailbox):
     delivery = make_delivery(rate_limit=3)
-    email_ids = [rows.promise() for _ in range(5)]
-    for email_id in email_ids:
-        delivery.deliver(email_id)
+    for _ in range(5):
+        rows.promise()
+    delivery.drain()
     gaps = rows.ask_all(
         "SELECT extract(epoch FROM free_at - settled_at)::float8 AS seconds"
         " FROM emails JOIN email_rate_slots ON slot = rate_slot WHERE status = 'sent'"
@@ -404,9 +424,7 @@ def test_slots_are_free_again_a_minute_after_the_answer(make_delivery, rows, mai
     assert rows.free_slots() == 0
 
     rows.execute("UPDATE email_rate_slots SET free_at = free_at - interval '61 seconds'")
-    rows.make_due()
-    for email_id in email_ids:
-        delivery.deliver(email_id)
+    delivery.drain()
     assert rows.statuses() == ["sent"] * 5
 
 
@@ -420,8 +438,9 @@ def test_slot_counts_as_used_while_the_provider_has_not_answered(delivery, rows)
 def test_refused_mail_has_used_its_slot(make_delivery, rows, mailbox):
     delivery = make_delivery(rate_limit=1)
     mailbox.refuse(422)
-    delivery.deliver(rows.promise())
-    delivery.deliver(rows.promise())
+    rows.promise()
+    rows.promise()
+    delivery.drain()
     assert len(mailbox.offers) == 1
 
 
@@ -435,18 +454,21 @@ def test_workers_share_the_limit(make_delivery, rows):
 
 
 def test_limit_that_was_lowered_holds_at_once(make_delivery, rows, mailbox):
-    make_delivery(rate_limit=10).deliver(rows.promise())
+    rows.promise()
+    make_delivery(rate_limit=10).drain()
     rows.execute("UPDATE email_rate_slots SET free_at = '-infinity'")
     lowered = make_delivery(rate_limit=2)
     for _ in range(4):
-        lowered.deliver(rows.promise())
+        rows.promise()
+        lowered.drain()
     assert len(mailbox.offers) == 1 + 2
 
 
 def test_limit_that_was_raised_holds_at_once(make_delivery, rows, mailbox):
     for delivery in (make_delivery(rate_limit=1), make_delivery(rate_limit=3)):
         for _ in range(4):
-            delivery.deliver(rows.promise())
+            rows.promise()
+            delivery.drain()
     assert len(mailbox.offers) == 3
 
 
@@ -456,12 +478,12 @@ def test_limit_that_was_raised_holds_at_once(make_delivery, rows, mailbox):
 def test_second_attempt_offers_the_same_bytes_under_the_same_key(make_delivery, rows, mailbox):
     email_id = rows.promise()
     mailbox.refuse(503)
-    make_delivery().deliver(email_id)
+    make_delivery().drain()
     assert rows[email_id]["subject"] == "Welcome, Alice"
 
     # Neither what the row was made of nor the settings of another deployment may change it any more.
     rows.move(email_id, data='\'{"name": "Mallory"}\'', next_attempt_at=PAST)
-    make_delivery(sender="another@example.com").deliver(email_id)
+    make_delivery(sender="another@example.com").drain()
     first, second = mailbox.offers
     assert first == second
     assert rows[email_id]["status"] == "sent"
@@ -471,7 +493,7 @@ def test_mail_that_is_refused_for_good_is_dead_at_once(delivery, rows, mailbox):
     email_id = rows.promise()
     mailbox.refuse(422)
     with capture_logs() as lines:
-        assert delivery.deliver(email_id) is None
+        assert delivery.drain() is None
     row = rows[email_id]
     assert (row["status"], row["last_failure"]) == ("dead", "permanent")
     assert row["last_error"].startswith("The provider answered 422.")
@@ -479,7 +501,7 @@ def test_mail_that_is_refused_for_good_is_dead_at_once(delivery, rows, mailbox):
     assert row["lease_until"] is None
     assert [line["log_level"] for line in lines if line["event"] == "email_dead"] == ["error"]
     rows.make_due()
-    assert (delivery.deliver(email_id), delivery.deliver_due(10)) == (None, 0)
+    assert delivery.drain() is None
     assert len(mailbox.offers) == 1
 
 
@@ -489,29 +511,28 @@ def test_mail_that_fails_for_now_is_due_again_later(delivery, rows, mailbox):
     waits = []
     for attempt in range(1, 5):
         rows.make_due()
-        waits.append(delivery.deliver(email_id))
+        waits.append(delivery.drain())
         row = rows[email_id]
         assert (row["status"], row["attempts"], row["rejections"]) == ("pending", attempt, 0)
         assert (row["last_failure"], row["last_error"]) == ("transient", "The provider answered 503.")
         assert (row["lease_until"], row["settled_at"]) == (None, None)
         assert 0 < waits[-1] - row["wait"] < 0.5
-        assert row["ring_at"] > row["next_attempt_at"]
-        assert claim(delivery, email_id) == []
+        assert claim(delivery) == []
     assert waits == sorted(waits)
 
     rows.make_due()
-    assert delivery.deliver(email_id) is None
+    assert delivery.drain() is None
     row = rows[email_id]
     assert (row["status"], row["attempts"], row["last_failure"], row["last_error"]) == ("sent", 5, None, None)
 
 
 def test_provider_that_is_away_costs_no_mail(make_delivery, rows, httpserver):
     delivery = make_delivery()
-    delivery.provider = Resend(KEY, "http://127.0.0.1:9")
+    delivery.hand.provider = Resend(KEY, "http://127.0.0.1:9")
     email_id = rows.promise()
     for _ in range(5):
         rows.make_due()
-        assert delivery.deliver(email_id) > 0
+        assert delivery.drain() > 0
     row = rows[email_id]
     assert (row["status"], row["rejections"], row["last_error"]) == (
         "pending",
@@ -526,10 +547,10 @@ def test_mail_is_rejected_as_often_as_the_settings_say(make_delivery, rows, mail
     email_id = rows.promise()
     mailbox.refuse(418, times=attempts)
     for rejections in range(1, attempts):
-        assert delivery.deliver(email_id) > 0
+        assert delivery.drain() > 0
         assert (rows[email_id]["status"], rows[email_id]["rejections"]) == ("pending", rejections)
         rows.make_due()
-    assert delivery.deliver(email_id) is None
+    assert delivery.drain() is None
     row = rows[email_id]
     assert (row["status"], row["rejections"], row["last_failure"]) == ("dead", attempts, "rejected")
     assert len(mailbox.offers) == attempts
@@ -541,16 +562,16 @@ def test_outage_between_rejections_does_not_count(make_delivery, rows, mailbox):
     for status in (418, 503, 503, 503):
         mailbox.refuse(status)
     for _ in range(4):
-        assert delivery.deliver(email_id) > 0
+        assert delivery.drain() > 0
         rows.make_due()
-    assert delivery.deliver(email_id) is None
+    assert delivery.drain() is None
     assert rows[email_id]["status"] == "sent"
 
 
 def test_provider_that_asks_for_patience_gets_it(delivery, rows, mailbox):
     email_id = rows.promise()
     mailbox.refuse(429, Retry_After="120")
-    assert 120 <= delivery.deliver(email_id) <= 132
+    assert 120 <= delivery.drain() <= 132
     row = rows[email_id]
     assert (row["status"], row["last_failure"], row["rejections"]) == ("pending", "throttled", 0)
     assert 119 < row["wait"] <= 132
@@ -558,9 +579,9 @@ def test_provider_that_asks_for_patience_gets_it(delivery, rows, mailbox):
 
 def test_refused_key_raises_an_alarm_and_loses_no_mail(delivery, rows, mailbox):
     email_id = rows.promise()
-    delivery.provider = Resend("another key", delivery.provider.api.url.removesuffix("/emails"))
+    delivery.hand.provider = Resend("another key", delivery.hand.provider.api.url.removesuffix("/emails"))
     with capture_logs() as lines:
-        assert delivery.deliver(email_id) > 0
+        assert delivery.drain() > 0
     assert [(line["event"], line["log_level"]) for line in lines] == [("email_deferred", "error")]
     assert (rows[email_id]["status"], rows[email_id]["last_failure"]) == ("pending", "configuration")
 
@@ -568,7 +589,7 @@ def test_refused_key_raises_an_alarm_and_loses_no_mail(delivery, rows, mailbox):
 def test_mail_beyond_its_horizon_is_dead_without_being_offered(delivery, rows, mailbox):
     email_id = rows.promise()
     rows.move(email_id, pending_since="now() - interval '23 hours 1 second'")
-    assert delivery.deliver(email_id) is None
+    assert delivery.drain() is None
     assert rows[email_id]["status"] == "dead"
     assert rows[email_id]["last_error"]
     assert mailbox.offers == []
@@ -578,7 +599,7 @@ def test_mail_whose_next_attempt_would_lie_beyond_the_horizon_is_dead(make_deliv
     delivery = make_delivery(policy=RetryPolicy(attempts=3, horizon_seconds=60))
     email_id = rows.promise()
     mailbox.refuse(429, Retry_After="61")
-    assert delivery.deliver(email_id) is None
+    assert delivery.drain() is None
     assert rows[email_id]["status"] == "dead"
     assert len(mailbox.offers) == 1
 
@@ -586,7 +607,7 @@ def test_mail_whose_next_attempt_would_lie_beyond_the_horizon_is_dead(make_deliv
 def test_mail_just_within_its_horizon_is_offered(delivery, rows, mailbox):
     email_id = rows.promise()
     rows.move(email_id, pending_since="now() - interval '22 hours 59 minutes'")
-    delivery.deliver(email_id)
+    delivery.drain()
     assert rows[email_id]["status"] == "sent"
 
 
@@ -595,7 +616,7 @@ def test_mail_that_cannot_be_rendered_is_dead_and_holds_up_nobody(delivery, rows
     booking_id = rows.booking()
     poison = rows.promise("BOOKING_CONFIRMATION", data={"unknown": True, **data}, booking_id=booking_id)
     rows.promise("BOOKING_CANCELLED", booking_id=booking_id)
-    assert delivery.deliver(poison) is None
+    assert delivery.drain() is None
     assert (rows[poison]["status"], rows[poison]["last_failure"]) == ("dead", "permanent")
     assert rows[poison]["last_error"]
     assert mailbox.subjects == ["Booking cancelled: Standup"]
@@ -604,11 +625,11 @@ def test_mail_that_cannot_be_rendered_is_dead_and_holds_up_nobody(delivery, rows
 def test_replayed_mail_is_offered_under_its_old_key_with_a_new_horizon(delivery, rows, mailbox):
     email_id = rows.promise()
     mailbox.refuse(422)
-    delivery.deliver(email_id)
+    delivery.drain()
     rows.move(email_id, pending_since="now() - interval '2 days'")
     with delivery.database.statement() as tx:
         assert emails.replay_email(tx, email_id=email_id) == email_id
-    delivery.deliver(email_id)
+    delivery.drain()
     first, second = mailbox.offers
     assert first == second
     assert rows[email_id]["status"] == "sent"
@@ -642,7 +663,7 @@ def test_job_comes_back_when_its_mail_is_due_soon(job, rows, mailbox):
     mailbox.refuse(429, Retry_After="20")
     retry = job(email_id)
     # Rounded up: a retry that comes a moment early would find that the mail is not due.
-    assert (retry.max, retry.intervals[0]) == (5, pytest.approx(22, abs=2))
+    assert retry.intervals[0] == pytest.approx(22, abs=2)
     assert retry.intervals[0] >= rows[email_id]["wait"]
 
 
@@ -655,4 +676,4 @@ def test_job_comes_back_soon_while_postgresql_is_away(job, rows, mailbox, monkey
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:9/nothing")
     assert job(rows.promise()).intervals == [deliver.AWAY_SECONDS]
     with pytest.raises(psycopg2.OperationalError):
-        deliver.delivery().deliver(1)
+        deliver.delivery().drain()

@@ -1,5 +1,6 @@
 """Resend and SendGrid over real HTTP: what is sent, and what each answer means."""
 
+from base64 import b64decode
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -11,7 +12,7 @@ from jobs.providers.http import identifier, parse_retry_after
 from jobs.providers.provider import Failure
 from jobs.providers.resend import Resend
 from jobs.providers.sendgrid import SendGrid
-from tests.jobs.messages import MESSAGE, refusal_of, write_message
+from tests.jobs.messages import CALENDAR, INVITATION, MESSAGE, refusal_of, write_message
 from tests.jobs.servers import read_request, tcp_server
 
 KEY = "re_secret_key"
@@ -74,10 +75,27 @@ def test_sendgrid_takes_a_sender_without_a_name(httpserver):
     assert httpserver.log[0][0].json["from"] == {"email": "noreply@example.com"}
 
 
-def test_every_attempt_sends_the_same_bytes(kind_of_provider, httpserver):
+@pytest.mark.parametrize("method", ["REQUEST", "CANCEL"])
+def test_a_calendar_is_attached(provider, httpserver, method):
+    answer(httpserver, provider, "{}")
+    provider.send(MESSAGE)
+    provider.send(write_message(calendar=CALENDAR, calendar_method=method))
+    plain, invitation = (request.json for request, _ in httpserver.log)
+    (attachment,) = invitation.pop("attachments")
+    assert invitation == plain
+    assert b64decode(attachment.pop("content"), validate=True) == CALENDAR.encode()
+    assert attachment == (
+        {"filename": "invite.ics", "content_type": f"text/calendar; charset=utf-8; method={method}"}
+        if isinstance(provider, Resend)
+        else {"filename": "invite.ics", "type": f"text/calendar; method={method}", "disposition": "attachment"}
+    )
+
+
+@pytest.mark.parametrize("message", [MESSAGE, INVITATION], ids=["plain", "invitation"])
+def test_every_attempt_sends_the_same_bytes(kind_of_provider, httpserver, message):
     httpserver.expect_request(PATHS[kind_of_provider]).respond_with_data("{}")
     for _ in range(2):
-        kind_of_provider(KEY, httpserver.url_for("")).send(MESSAGE)
+        kind_of_provider(KEY, httpserver.url_for("")).send(message)
     first, second = (request for request, _ in httpserver.log)
     assert first.data == second.data
     assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"]

@@ -13,7 +13,7 @@ from jobs.providers.resend import Resend
 from jobs.providers.sendgrid import SendGrid
 from jobs.providers.smtp import Smtp
 from jobs.settings import EmailSettings
-from tests.jobs.messages import MESSAGE, read_mail, text_of, write_message
+from tests.jobs.messages import CALENDAR, INVITATION, MESSAGE, calendars_of, read_mail, text_of, write_message
 
 
 def test_mock_accepts_after_its_delay():
@@ -33,6 +33,46 @@ def test_mock_keeps_the_mail_where_a_person_can_read_it(tmp_path):
     assert mail["Date"].datetime == MESSAGE.created_at
     assert text_of(mail) == MESSAGE.text
     assert mail.get_body(("html",)).get_content().strip() == MESSAGE.html
+
+
+def test_mock_keeps_the_calendar_with_the_mail(tmp_path):
+    Mock(delay=0, folder=str(tmp_path)).send(INVITATION)
+    (path,) = tmp_path.iterdir()
+    assert calendars_of(read_mail(path.read_bytes()))[1] == [CALENDAR.encode()] * 2
+
+
+@pytest.mark.parametrize("method", ["REQUEST", "CANCEL"])
+def test_a_calendar_stands_in_place_of_the_text_and_is_attached(method):
+    content = mime.encode(write_message(calendar=CALENDAR, calendar_method=method))
+    assert content.isascii()
+    assert all(len(line) <= 998 for line in content.split(b"\r\n"))
+    assert b"\n" not in content.replace(b"\r\n", b"")
+    mail = read_mail(content)
+    assert [part.get_content_type() for part in mail.walk()] == [
+        "multipart/mixed",
+        "multipart/alternative",
+        "text/plain",
+        "text/html",
+        "text/calendar",
+        "application/ics",
+    ]
+    types, contents = calendars_of(mail)
+    assert types == [("text/calendar", {"charset": "utf-8", "method": method}), ("application/ics", {})]
+    assert contents == [CALENDAR.encode()] * 2
+    assert [part.get_filename() for part in mail.iter_attachments()] == ["invite.ics"]
+    plain = read_mail(mime.encode(MESSAGE))
+    assert [(name, mail[name]) for name in mail if name != "Content-Type"] == [
+        (name, plain[name]) for name in plain if name != "Content-Type"
+    ]
+
+
+def test_another_calendar_is_another_mail_and_the_same_one_the_same():
+    assert mime.encode(INVITATION) == mime.encode(write_message(calendar=CALENDAR, calendar_method="REQUEST"))
+    boundaries = [
+        [part.get_boundary() for part in read_mail(mime.encode(mail)).walk() if part.is_multipart()]
+        for mail in (INVITATION, write_message(calendar=CALENDAR + "\r\n", calendar_method="REQUEST"))
+    ]
+    assert len({*boundaries[0], *boundaries[1]}) == 3
 
 
 def test_mock_logs_what_it_did_and_not_to_whom():

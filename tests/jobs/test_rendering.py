@@ -7,9 +7,12 @@ import sys
 import pytest
 
 from jobs.lines import one_line
-from jobs.rendering import KINDS, TEMPLATES, RenderingError, period, render
+from jobs.rendering import KINDS, TEMPLATES, RenderingError, render
+from jobs.times import period
+from tests.jobs.appointments import BOOKING
+from tests.jobs.appointments import KINDS as APPOINTMENTS
 
-DATA = {
+DATA = BOOKING | {
     "name": "Zoë",
     "title": "Stand-up",
     "start_time": "2026-12-01T09:00:00Z",
@@ -19,8 +22,9 @@ DATA = {
     "organization_id": 3,
     "role": "member",
     "new_email": "zoe@example.com",
+    "time_zone": "UTC",
 }
-TITLED = ("WELCOME", "BOOKING_CONFIRMATION", "BOOKING_CANCELLED", "ORG_INVITE")
+TITLED = ("WELCOME", "BOOKING_CONFIRMATION", "BOOKING_CANCELLED", "ORG_INVITE", *APPOINTMENTS)
 BREAKS = ["\r\n", "\n", "\r", "\x0b", "\x0c", "\x1c", "\x1e", "\x85", "\u2028", "\u2029", "\x00"]
 
 

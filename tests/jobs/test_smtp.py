@@ -9,7 +9,16 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 from jobs.providers import mime
 from jobs.providers.provider import Failure
 from jobs.providers.smtp import Smtp, Stage, classify
-from tests.jobs.messages import MESSAGE, read_mail, refusal_of, text_of, write_message
+from tests.jobs.messages import (
+    CALENDAR,
+    INVITATION,
+    MESSAGE,
+    calendars_of,
+    read_mail,
+    refusal_of,
+    text_of,
+    write_message,
+)
 from tests.jobs.servers import make_certificate
 
 HOST = "127.0.0.1"
@@ -96,13 +105,22 @@ def test_the_server_receives_the_mail(start_server):
     assert mail["Message-ID"] == mime.message_id(MESSAGE)
 
 
-def test_every_attempt_hands_over_the_same_bytes(start_server):
+def test_the_server_receives_the_calendar_unharmed(start_server):
+    mailbox = Mailbox()
+    Smtp(HOST, start_server(mailbox)).send(INVITATION)
+    mail = read_mail(mailbox.envelopes[0].content)
+    assert text_of(mail) == MESSAGE.text
+    assert calendars_of(mail)[1] == [CALENDAR.encode()] * 2
+
+
+@pytest.mark.parametrize("message", [MESSAGE, INVITATION], ids=["plain", "invitation"])
+def test_every_attempt_hands_over_the_same_bytes(start_server, message):
     mailbox = Mailbox()
     port = start_server(mailbox)
     for _ in range(2):
-        Smtp(HOST, port).send(MESSAGE)
+        Smtp(HOST, port).send(message)
     first, second = mailbox.envelopes
-    assert first.content == second.content == mime.encode(MESSAGE)
+    assert first.content == second.content == mime.encode(message)
 
 
 def test_a_line_that_begins_with_a_dot_arrives_whole(start_server):
