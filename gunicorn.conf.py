@@ -1,6 +1,7 @@
 """How gunicorn serves the API; the reasons stand beside the values."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import gunicorn.http.wsgi
@@ -8,6 +9,7 @@ import gunicorn.util
 
 from scheduling.malformed import write_refusal
 from scheduling.settings import read_settings
+from scheduling.whole_answers import WholeAnswer
 
 # Read here too, so that a bad value stops the master with one line and no worker is started again and again.
 settings = read_settings()
@@ -41,6 +43,9 @@ control_socket_disable = True
 accesslog = None
 errorlog = "-"
 
+# The one in C is faster by 17 µs a request, and takes bare line feeds and folded headers for what they are not.
+http_parser = "python"
+
 # More than any client of ours sends; what is larger is refused before the application sees it.
 limit_request_line = 4094
 limit_request_fields = 64
@@ -48,6 +53,9 @@ limit_request_field_size = 8190
 
 # gunicorn names itself in each answer and has no setting for that.
 gunicorn.http.wsgi.SERVER = "scheduling"
+
+# It writes an answer in two pieces.
+gunicorn.http.wsgi.create = partial(gunicorn.http.wsgi.create, response_class=WholeAnswer)
 
 # Its own answer to what is not HTTP is a page; ours has the shape of every other refusal.
 gunicorn.util.write_error = write_refusal

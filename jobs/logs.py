@@ -1,16 +1,28 @@
 """Logs: a line for a person in development, a JSON object in production; nothing secret in either."""
 
+import atexit
 import logging
 import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from multiprocessing.util import Finalize
+from typing import Any, cast
 
 import orjson
 import structlog
 
+Line = dict[str, Any]
 
-def configure_logging(*, in_production: bool) -> None:
-    """Send every log line to standard output in one shape."""
+# What a process that is killed may leave unsaid; one that ends says all.
+_WRITE_EVERY = 0.1
+
+
+def configure_logging(*, in_production: bool, about: Callable[[Line], Line] = dict) -> None:
+    """Send every log line to standard output in one shape; `about` adds to a line what it is about."""
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        lambda _, __, line: about(cast("Line", line)),
         structlog.stdlib.add_log_level,
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
@@ -30,6 +42,47 @@ def configure_logging(*, in_production: bool) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def write_soon(line: str) -> None:
+    """Write a line with others within a tenth of a second: a system call for each would be the dearest part of it."""
+    _late_lines.append(line)
+
+
+class _LateLines:
+    """Lines that wait to be written together."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[str] = deque()
+        self._thread: threading.Thread | None = None
+        self._guard = threading.Lock()
+        atexit.register(self.write)
+
+    def append(self, line: str) -> None:
+        """Leave a line; a forked process has none of its parent's threads, and starts one."""
+        self._waiting.append(line)
+        if self._thread is None or not self._thread.is_alive():
+            with self._guard:
+                if self._thread is None or not self._thread.is_alive():
+                    self._thread = threading.Thread(target=self._write_on, name="log", daemon=True)
+                    self._thread.start()
+                    # A child of multiprocessing runs no atexit.
+                    Finalize(self, self.write, exitpriority=0)
+
+    def write(self) -> None:
+        """Write what waits."""
+        lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        if lines:
+            sys.stdout.write("\n".join([*lines, ""]))
+            sys.stdout.flush()
+
+    def _write_on(self) -> None:
+        while True:
+            time.sleep(_WRITE_EVERY)
+            self.write()
+
+
+_late_lines = _LateLines()
 
 
 def _for_machines() -> list[structlog.typing.Processor]:

@@ -5,15 +5,19 @@ from enum import Enum
 from functools import wraps
 from typing import Any
 
-import structlog
+import psycopg2
 from flask import Flask, g, request
 
-from scheduling.context import reading
+from scheduling.context import current_user, reading
 from scheduling.errors import ApiError
 from scheduling.tokens import Token, read_token, token_invalid
-from sql.queries import users
+from sql.database import Guard
 
 View = Callable[..., Any]
+
+# What it raises, and with which code, stands in sql/migrations.
+_REQUIRE_CALLER = "SELECT require_caller(%(user_id)s, %(issued_at)s, %(token_id)s)"
+_REVOKED = "TK401"
 
 # What Flask would add by itself; none of it is ours to declare.
 _OF_FLASK = frozenset({"static"})
@@ -24,6 +28,7 @@ class Access(Enum):
 
     PUBLIC = "anyone"
     OPTIONAL = "anyone, known when a valid token is sent"
+    GUEST = "whoever bears the manage token of the booking"
     AUTHENTICATED = "whoever is signed in"
     ADMIN = "platform administrators"
 
@@ -33,29 +38,42 @@ def public(view: View) -> View:
     return _declare(view, Access.PUBLIC)
 
 
+def guest(view: View) -> View:
+    """Let in whoever bears the manage token of the booking; the route compares it."""
+    return _declare(view, Access.GUEST)
+
+
 def optionally_authenticated(view: View) -> View:
     """Let anyone in, and know who it is when a valid token says so."""
 
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        g.current_user = None
-        try:
-            _sign_in()
-        except ApiError as error:
-            if error.status != 401:
-                raise
+        g.token = _acceptable_token()
         return view(*args, **kwargs)
 
     return _declare(wrapper, Access.OPTIONAL)
 
 
 def authenticated(view: View) -> View:
-    """Let in whoever bears a valid token."""
+    """Let in whoever bears a valid token.
+
+    Its signature is checked at once. Whether it was revoked, or its bearer removed, is for the database to say: that
+    question travels with the first statement of the route, and stops it.
+    """
 
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        _sign_in()
-        return view(*args, **kwargs)
+        _sign_in(read_token(_bearer_token()))
+        try:
+            answer = view(*args, **kwargs)
+        except psycopg2.DatabaseError as error:
+            raise (token_invalid() if _is_revoked(error) else error) from None
+        except ApiError:
+            # Who may not ask learns nothing about the question.
+            _require_caller()
+            raise
+        _require_caller()
+        return answer
 
     return _declare(wrapper, access_of(view) or Access.AUTHENTICATED)
 
@@ -65,7 +83,7 @@ def admin_required(view: View) -> View:
 
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if g.current_user["role"] != "admin":
+        if current_user()["role"] != "admin":
             raise ApiError(403, "forbidden", "This is for platform administrators")
         return view(*args, **kwargs)
 
@@ -83,7 +101,7 @@ def require_policies(app: Flask) -> None:
         if rule.endpoint not in _OF_FLASK and access_of(app.view_functions[rule.endpoint]) is None:
             raise RuntimeError(
                 f"{rule.rule} ({rule.endpoint}) does not say who may call it: "
-                "declare it public, optionally_authenticated, authenticated or admin_required"
+                "declare it public, optionally_authenticated, guest, authenticated or admin_required"
             )
 
 
@@ -92,25 +110,47 @@ def _declare(view: View, access: Access) -> View:
     return view
 
 
-def _sign_in() -> None:
-    """Know the caller, or raise ApiError 401: one read by primary key that also sees revocation and removal."""
-    g.token_at_stake = True
-    token = read_token(_bearer_token())
-    with reading() as tx:
-        user = users.select_caller(tx, user_id=token.user_id, issued_at=token.issued_at, token_id=token.token_id)
-    if user is None:
-        raise token_invalid()
-    _remember(user, token)
-
-
-def _remember(user: dict[str, Any], token: Token) -> None:
-    g.current_user = user
+def _sign_in(token: Token) -> None:
+    """Know the caller, as far as the token can tell."""
     g.token = token
-    structlog.contextvars.bind_contextvars(user_id=user["id"])
+    g.guard = Guard(_REQUIRE_CALLER, {name: getattr(token, name) for name in ("user_id", "issued_at", "token_id")})
+
+
+def _acceptable_token() -> Token | None:
+    """Return the token of the request, None when there is none that counts."""
+    try:
+        token = read_token(_bearer_token())
+        # What is kept under a person's key is kept for nobody else.
+        if "Idempotency-Key" in request.headers:
+            _sign_in(token)
+            _require_caller()
+    except ApiError as error:
+        if error.status != 401:
+            raise
+        return None
+    finally:
+        g.pop("guard", None)
+    return token
+
+
+def _require_caller() -> None:
+    """Ask the database about the token, unless a statement has; raise ApiError 401."""
+    if g.guard.passed:
+        return
+    try:
+        with reading() as tx:
+            tx.confirm()
+    except psycopg2.DatabaseError as error:
+        raise (token_invalid() if _is_revoked(error) else error) from None
+
+
+def _is_revoked(error: psycopg2.Error) -> bool:
+    return error.pgcode == _REVOKED
 
 
 def _bearer_token() -> str:
     """Return the token of the request (RFC 6750, section 2.1); the scheme is case-insensitive."""
+    g.token_at_stake = True
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip(" ")
     if scheme.lower() != "bearer" or not token:

@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 
 from flask import Flask, current_app, g
 from werkzeug.local import LocalProxy
@@ -12,7 +12,9 @@ from jobs.outbox import Outbox
 from scheduling.passwords import Passwords
 from scheduling.rate_limits import RateLimits
 from scheduling.settings import Settings
+from scheduling.tokens import Token, token_invalid
 from sql.database import Database, Transaction
+from sql.queries import Row, users
 
 _EXTENSION = "scheduling"
 
@@ -40,22 +42,38 @@ def services() -> Services:
 
 def transaction() -> AbstractContextManager[Transaction]:
     """Run several statements as one."""
-    return _surrounding() or services().database.transaction()
+    return _surrounding() or services().database.transaction(g.get("guard"))
 
 
 def statement() -> AbstractContextManager[Transaction]:
     """Run one statement that is a transaction of its own."""
-    return _surrounding() or services().database.statement()
+    return _surrounding() or services().database.statement(g.get("guard"))
 
 
 def reading() -> AbstractContextManager[Transaction]:
     """Run statements that change nothing."""
-    return _surrounding() or services().database.reading()
+    return _surrounding() or services().database.reading(g.get("guard"))
 
 
 def _surrounding() -> AbstractContextManager[Transaction] | None:
     """Return the transaction that a retry-safe write runs in; who opened it ends it."""
     return nullcontext(g.transaction) if "transaction" in g else None
+
+
+def caller_id() -> int:
+    """Return whose token the request bears."""
+    token: Token = g.token
+    return token.user_id
+
+
+def current_user() -> Row:
+    """Return the profile of the caller, read once a request; raise ApiError 401 when the person was removed."""
+    if "current_user" not in g:
+        with reading() as tx:
+            g.current_user = users.select_caller(tx, user_id=caller_id())
+    if g.current_user is None:
+        raise token_invalid()
+    return cast("Row", g.current_user)
 
 
 def now() -> datetime:
@@ -64,4 +82,3 @@ def now() -> datetime:
 
 
 outbox = cast("Outbox", LocalProxy(lambda: services().outbox))
-current_user = cast("dict[str, Any]", LocalProxy(lambda: g.current_user))

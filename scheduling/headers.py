@@ -1,6 +1,6 @@
 """The headers that every answer bears: helmet's set, as the original sends it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -42,7 +42,6 @@ _SECURE = Secure(
     ],
 )
 HEADERS: dict[str, str] = dict(_SECURE.headers)
-_ITEMS = tuple(HEADERS.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +49,22 @@ class SecurityHeaders:
     """An application whose every answer bears the headers; one that it sets itself stays as it is."""
 
     app: WSGIApplication
+    items: Sequence[tuple[str, str]]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
 
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
             names = {name for name, _ in headers}
-            return start_response(status, headers + [item for item in _ITEMS if item[0] not in names], *error)
+            return start_response(status, headers + [item for item in self.items if item[0] not in names], *error)
 
         return self.app(environ, start)
 
 
-def register_headers(app: Flask) -> None:
-    """Add the headers to every answer, errors included."""
-    # Below Flask: the same fourteen pairs are not worth looking up one by one for each answer.
-    app.wsgi_app = SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
+def register_headers(app: Flask, others: Mapping[str, str]) -> None:
+    """Add the headers, and others that never change, to every answer, errors included."""
+    # Below Flask: the same pairs are not worth looking up one by one for each answer.
+    app.wsgi_app = SecurityHeaders(app.wsgi_app, tuple({**HEADERS, **others}.items()))  # type: ignore[method-assign]
     app.after_request(_name_request)
 
 

@@ -30,7 +30,7 @@ def idempotent(view: View) -> View:
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         key = request.headers.get("Idempotency-Key")
-        if key is None or g.current_user is None:
+        if key is None or g.token is None:
             return view(*args, **kwargs)
         if not _KEY.fullmatch(key):
             raise invalid("/Idempotency-Key", "An Idempotency-Key has 1 to 255 visible ASCII characters")
@@ -50,14 +50,14 @@ def is_idempotent(view: View) -> bool:
 
 def _known_answer(tx: Transaction, key: str, fingerprint: str) -> Response | None:
     """Return the answer of the first request under a key; raise ApiError when it was another one, or still runs."""
-    if not idempotency.lock_key(tx, user_id=g.current_user["id"], key=key):
+    if not idempotency.lock_key(tx, user_id=g.token.user_id, key=key):
         raise ApiError(
             409,
             "idempotency_in_progress",
             "The first request under this Idempotency-Key is still running; repeat it shortly",
             headers={"Retry-After": "1"},
         )
-    known = idempotency.select_answer(tx, user_id=g.current_user["id"], key=key)
+    known = idempotency.select_answer(tx, user_id=g.token.user_id, key=key)
     if known is None:
         return None
     if known["fingerprint"] != fingerprint:
@@ -75,7 +75,7 @@ def _answer_once(tx: Transaction, key: str, fingerprint: str, call: Callable[[],
     if response.status_code in _SUCCESS:
         idempotency.insert_answer(
             tx,
-            user_id=g.current_user["id"],
+            user_id=g.token.user_id,
             key=key,
             fingerprint=fingerprint,
             status=response.status_code,

@@ -21,7 +21,7 @@ def limited(setting: str, *, only_anonymous: bool = False) -> Callable[[View], V
         @wraps(view)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             rate = getattr(services().settings, setting)
-            if rate and not (only_anonymous and g.get("current_user")):
+            if rate and not (only_anonymous and g.get("token")):
                 refuse_beyond(services().rates.take(rate, setting, client_address()))
             return view(*args, **kwargs)
 
@@ -30,9 +30,10 @@ def limited(setting: str, *, only_anonymous: bool = False) -> Callable[[View], V
     return decorator
 
 
-def register_default_limit(app: Flask) -> None:
-    """Apply RATE_LIMIT_DEFAULT to every request, and report standings on answers."""
-    app.before_request(_apply_default)
+def register_default_limit(app: Flask, rate: str) -> None:
+    """Apply RATE_LIMIT_DEFAULT to every request if there is one, and report standings on answers."""
+    if rate:
+        app.before_request(lambda: refuse_beyond(services().rates.take(rate, "default", client_address())))
     app.after_request(_report_standing)
 
 
@@ -73,12 +74,6 @@ def client_address() -> str:
         return str(address)
     mapped = ipaddress.IPv6Address(address).ipv4_mapped
     return str(mapped or ipaddress.ip_network((address, 64), strict=False).network_address)
-
-
-def _apply_default() -> None:
-    rate = services().settings.rate_limit_default
-    if rate:
-        refuse_beyond(services().rates.take(rate, "default", client_address()))
 
 
 def _report_standing(response: Response) -> Response:

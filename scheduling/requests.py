@@ -1,6 +1,8 @@
 """What happens to a request before its route: bounds, ids, one more try where nothing was done."""
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 from flask import Flask, g, request
 from flask.typing import ResponseReturnValue
@@ -33,6 +35,10 @@ class IdConverter(BaseConverter):
 class Api(Flask):
     """Flask, with one more try for a request that a passing state of PostgreSQL has undone."""
 
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function as it is: none of ours is a coroutine, and Flask would look ten times a request."""
+        return func
+
     def dispatch_request(self) -> ResponseReturnValue:
         """Call the route."""
         try:
@@ -52,7 +58,7 @@ def register_request_guard(app: Flask) -> None:
             close_after_answer()
             raise ApiError(400, "malformed_request", "The only transfer coding is chunked")
         # Read now: a body that is too large is refused before anything else is looked at.
-        if request.content_length != 0:
+        if _has_body():
             _read_body(watcher)
 
     app.before_request(guard)
@@ -61,7 +67,7 @@ def register_request_guard(app: Flask) -> None:
 def _read_body(watcher: BodyWatcher) -> None:
     """Read the body; raise ApiError for one that is too large, broken off or slow, and leave the connection."""
     try:
-        with watcher.watching(request.environ.get("gunicorn.socket") if _has_body() else None):
+        with watcher.watching(request.environ.get("gunicorn.socket")):
             body = request.get_data(cache=True)
             if request.content_length is not None and len(body) < request.content_length:
                 raise ClientDisconnected
@@ -77,4 +83,4 @@ def _read_body(watcher: BodyWatcher) -> None:
 
 
 def _has_body() -> bool:
-    return request.content_length is not None or "HTTP_TRANSFER_ENCODING" in request.environ
+    return request.environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in request.environ

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from functools import partial
+from select import POLLIN, poll
 from selectors import EVENT_READ
 from typing import Any
 
@@ -21,6 +22,8 @@ from scheduling.slow_bodies import BodyWatcher
 
 # A client that connects to ask has usually asked by now; another one is looked at when it does.
 _FIRST_BYTE_SECONDS = 0.05
+# A client that is busy asks again at once; handing its connection back would cost two changes of threads a request.
+_NEXT_WITHIN = 0.005
 # What a client has to read a refusal and hang up (RFC 9112, section 9.6).
 _LEAVE_SECONDS = 2.0
 
@@ -50,8 +53,20 @@ class Worker(ThreadWorker):
         conn.close = partial(self._leave, conn.sock)
         if not conn.initialized and not conn.wait_for_data(_FIRST_BYTE_SECONDS):
             return _DEFER
-        with self._heads.watching(conn.sock):
-            return super().handle(conn)
+        while True:
+            with self._heads.watching(conn.sock):
+                answered = super().handle(conn)
+            if answered is not True or not self.alive or not self._has_next(conn):
+                return answered
+
+    def _has_next(self, conn: TConn) -> bool:
+        """Tell whether the next request comes within a moment; while others want the thread, nobody waits for it."""
+        wanted = self.worker_connections == 0 or self.tpool._work_queue.qsize()  # noqa: SLF001
+        if wanted or conn.parser.unreader.buf.getvalue():
+            return False
+        waiting = poll()
+        waiting.register(conn.sock, POLLIN)
+        return bool(waiting.poll(_NEXT_WITHIN * 1000))
 
     def handle_request(self, req: Any, conn: TConn) -> Any:
         """Serve a request whose headers are there."""

@@ -1,11 +1,12 @@
 """Transactions: who has one may ask the database, who opened it decides when it ends."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any
 
 import psycopg2
+from psycopg2.errors import FeatureNotSupported
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import cursor as Cursor
 
@@ -17,26 +18,49 @@ class ConnectionLost(psycopg2.OperationalError):
 
 
 @dataclass(slots=True)
+class Guard:
+    """A statement that raises unless the work may be done; it travels with the first statement of a transaction."""
+
+    statement: str
+    parameters: Mapping[str, Any]
+    passed: bool = False
+
+
+@dataclass(slots=True)
 class Transaction:
     """What a statement runs in; the first argument of every statement.
 
-    Statements of an explicit transaction take effect together. The BEGIN travels with the first of them, which
-    saves a round trip.
+    Statements of an explicit transaction take effect together. The BEGIN and the guard travel with the first of
+    them, which saves round trips; where the guard raises, PostgreSQL runs nothing of what follows it.
     """
 
     connection: Connection
     explicit: bool
+    guard: Guard | None = None
     _begun: bool = False
     _after_commit: list[Callable[[], None]] = field(default_factory=list)
 
     def execute(self, statement: str, parameters: Mapping[str, Any]) -> Cursor:
         """Run one statement and return its cursor."""
         cursor = self.connection.cursor()
+        render = self.connection.render
+        guard = None if self.guard is None or self.guard.passed else self.guard
+        # What prepares a statement goes before BEGIN: a statement stays prepared, whatever becomes of the transaction.
+        text = render(cursor, statement, parameters)
+        if guard is not None:
+            text = render(cursor, guard.statement, guard.parameters) + b"; " + text
         if self.explicit and not self._begun:
             self._begun = True
-            statement = "BEGIN; " + statement
-        cursor.execute(statement, parameters)
+            text = b"BEGIN; " + text
+        cursor.execute(text)
+        if guard is not None:
+            guard.passed = True
         return cursor
+
+    def confirm(self) -> None:
+        """Run the guard alone, unless it has passed already."""
+        if self.guard is not None and not self.guard.passed:
+            self.execute("SELECT", {})
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Remember an action for the moment when the work is durable; it must not fail or wait."""
@@ -53,7 +77,7 @@ class Transaction:
 
     def rollback(self) -> None:
         """Undo the work; a connection that cannot even do that is closed."""
-        if self.connection.closed or self.connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
+        if self.connection.closed or self.connection.get_transaction_status() == TRANSACTION_STATUS_IDLE:
             return
         try:
             with self.connection.cursor() as cursor:
@@ -74,41 +98,56 @@ class Database:
         """Prepare a pool of `size` connections; none is opened before it is needed."""
         self.pool = ConnectionPool(dsn, size, session)
 
-    @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self, guard: Guard | None = None) -> "Scope":
         """Run several statements as one: all of them are committed, or none."""
-        with self._transaction(explicit=True, repeatable=True) as tx:
-            yield tx
+        return Scope(self.pool, guard, explicit=True, repeatable=True)
 
-    @contextmanager
-    def statement(self) -> Iterator[Transaction]:
+    def statement(self, guard: Guard | None = None) -> "Scope":
         """Run one statement that is a transaction of its own; saves two round trips."""
-        with self._transaction(explicit=False, repeatable=False) as tx:
-            yield tx
+        return Scope(self.pool, guard, explicit=False, repeatable=False)
 
-    @contextmanager
-    def reading(self) -> Iterator[Transaction]:
+    def reading(self, guard: Guard | None = None) -> "Scope":
         """Run statements that only read, each with a view of its own."""
-        with self._transaction(explicit=False, repeatable=True) as tx:
-            yield tx
-
-    @contextmanager
-    def _transaction(self, *, explicit: bool, repeatable: bool) -> Iterator[Transaction]:
-        with self.pool.connection() as connection:
-            tx = Transaction(connection, explicit)
-            try:
-                yield tx
-            except BaseException as error:
-                tx.rollback()
-                if repeatable and connection.closed and _is_broken_connection(error):
-                    raise ConnectionLost("the connection broke before the work was committed") from error
-                raise
-            tx.commit()
-        tx.run_after_commit()
+        return Scope(self.pool, guard, explicit=False, repeatable=True)
 
     def close(self) -> None:
         """Close the pool."""
         self.pool.close()
+
+
+class Scope:
+    """The time between the begin of a transaction and its end."""
+
+    __slots__ = ("explicit", "guard", "pool", "repeatable", "tx")
+
+    def __init__(self, pool: ConnectionPool, guard: Guard | None, *, explicit: bool, repeatable: bool) -> None:
+        """Prepare a transaction; `repeatable` tells whether its work may be done again when its connection breaks."""
+        self.pool, self.guard, self.explicit, self.repeatable = pool, guard, explicit, repeatable
+
+    def __enter__(self) -> Transaction:
+        """Take a connection; raise PoolExhausted when none is free in time."""
+        self.tx = Transaction(self.pool.take(), self.explicit, self.guard)
+        return self.tx
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        """Commit, or undo what was done when there is an error."""
+        connection = self.tx.connection
+        try:
+            if error is None:
+                self.tx.commit()
+            else:
+                self.tx.rollback()
+                if isinstance(error, FeatureNotSupported):
+                    connection.close()
+        finally:
+            lost = connection.closed
+            self.pool.give_back(connection)
+        if error is None:
+            self.tx.run_after_commit()
+        elif isinstance(error, FeatureNotSupported):
+            raise ConnectionLost("a migration changed what a prepared statement returns") from error
+        elif self.repeatable and lost and _is_broken_connection(error):
+            raise ConnectionLost("the connection broke before the work was committed") from error
 
 
 def _is_broken_connection(error: BaseException) -> bool:

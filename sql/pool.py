@@ -6,27 +6,27 @@ the server has closed; none of that can be configured.
 
 import os
 import select
+import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import orjson
 import psycopg2
-from psycopg2.extensions import (
-    POLL_OK,
-    POLL_READ,
-    STATUS_SETUP,
-    TRANSACTION_STATUS_IDLE,
-    parse_dsn,
-    set_wait_callback,
-)
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import (
     connection as PlainConnection,
 )
+from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import register_default_jsonb
+from psycopg2.sql import Composable
+
+from sql.prepared import PreparedStatements, mogrify
+from sql.watch import Watch
 
 
 class PoolExhausted(Exception):  # noqa: N818 - a state, not a fault of the caller
@@ -38,10 +38,32 @@ class NoAnswer(psycopg2.OperationalError):
 
 
 class Connection(PlainConnection):
-    """A connection that knows how long it may be kept waiting, in seconds (None: for ever)."""
+    """A connection that knows how long it may be kept waiting, in seconds."""
 
-    answer_within: float | None = None
+    answer_within: float = 0.0
+    overdue: bool = False
     idle_since: float = 0.0
+    # How a statement is sent: as it is, or by the name that it was prepared under.
+    render: Callable[[Cursor, str, Mapping[str, Any]], bytes] = staticmethod(mogrify)
+
+
+class _Cursor(Cursor):
+    """A cursor that waits no longer than its connection may be kept waiting."""
+
+    def execute(self, query: str | bytes | Composable, vars: Any = None) -> None:  # noqa: A002  psycopg2's own name
+        """Run a statement; raise NoAnswer when PostgreSQL says nothing for too long."""
+        connection = cast("Connection", self.connection)
+        _answers.expect(connection, connection.answer_within)
+        try:
+            super().execute(query, vars)
+        except psycopg2.Error as error:
+            if connection.overdue:
+                # What was left unread would be taken for the answer to the next question.
+                connection.close()
+                raise NoAnswer("PostgreSQL did not answer in time") from error
+            raise
+        finally:
+            _answers.forget(connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +77,15 @@ class Session:
     statement_timeout: float = 2.5
     lock_timeout: float = 2.0
     idle_in_transaction_timeout: float = 10.0
+    # A pooler that lends a server connection for one transaction does not keep what was prepared on it.
+    prepares: bool = True
 
     def options(self) -> str:
         """Return the settings as libpq's `options`, so that they cost no round trip."""
         settings = {
             "TimeZone": "UTC",
+            # No statement of ours runs long enough for it to pay.
+            "jit": "off",
             "statement_timeout": int(self.statement_timeout * 1000),
             "lock_timeout": int(self.lock_timeout * 1000),
             "idle_in_transaction_session_timeout": int(self.idle_in_transaction_timeout * 1000),
@@ -75,6 +101,8 @@ class ConnectionPool:
     size: int
     session: Session
     wait_within: float = 2.0
+    # A busy connection is not looked at before each use: whether the server has hung up since shows in its answer.
+    look_after_idle: float = 0.1
     # Middleboxes forget connections that say nothing; one that rested longer is asked before it is used.
     ask_after_idle: float = 30.0
     _connection_class: type[Connection] = field(init=False)
@@ -89,15 +117,31 @@ class ConnectionPool:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """Lend a live connection; raise PoolExhausted when none is free in time."""
+        connection = self.take()
+        try:
+            yield connection
+        finally:
+            self.give_back(connection)
+
+    def take(self) -> Connection:
+        """Take a live connection out of the pool; raise PoolExhausted when none is free in time."""
         self._start_anew_after_fork()
         if not self._free.acquire(timeout=self.wait_within):
             raise PoolExhausted
         try:
-            connection = self._take()
-            try:
-                yield connection
-            finally:
-                self._give_back(connection)
+            return self._find()
+        except BaseException:
+            self._free.release()
+            raise
+
+    def give_back(self, connection: Connection) -> None:
+        """Put a connection back; one that is not at rest is closed."""
+        try:
+            if connection.overdue or connection.get_transaction_status() != TRANSACTION_STATUS_IDLE:
+                connection.close()
+            else:
+                connection.idle_since = time.monotonic()
+                self._idle.append(connection)
         finally:
             self._free.release()
 
@@ -116,7 +160,7 @@ class ConnectionPool:
                 self._free = threading.BoundedSemaphore(self.size)
                 self._owner = os.getpid()
 
-    def _take(self) -> Connection:
+    def _find(self) -> Connection:
         while True:
             try:
                 connection = self._idle.pop()
@@ -126,29 +170,28 @@ class ConnectionPool:
                 return connection
             connection.close()
 
-    def _give_back(self, connection: Connection) -> None:
-        if connection.closed or connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
-            connection.close()
-            return
-        connection.idle_since = time.monotonic()
-        self._idle.append(connection)
-
     def _open(self) -> Connection:
         connection: Connection = psycopg2.connect(
             self.dsn,
             connection_factory=self._connection_class,
+            cursor_factory=_Cursor,
             connect_timeout=self.session.connect_timeout,
             application_name=self.session.application_name,
             options=self.session.options(),
         )
         connection.autocommit = True
+        if self.session.prepares:
+            connection.render = PreparedStatements().render
         return connection
 
     def _is_alive(self, connection: Connection) -> bool:
         """Tell whether the server has left the connection alone: it speaks to an idle one only to end it."""
+        rested = time.monotonic() - connection.idle_since
+        if rested < self.look_after_idle:
+            return not connection.closed
         if connection.closed or _is_readable(connection.fileno()):
             return False
-        if time.monotonic() - connection.idle_since < self.ask_after_idle:
+        if rested < self.ask_after_idle:
             return True
         connection.answer_within = 1.0
         with suppress(psycopg2.Error), connection.cursor() as cursor:
@@ -164,29 +207,13 @@ def _is_readable(descriptor: int) -> bool:
     return bool(poll.poll(0))
 
 
-def _wait_for_answer(connection: PlainConnection) -> None:
-    """Wait for the server as psycopg2 does, but not beyond the connection's own limit.
-
-    psycopg2 closes a connection whose wait was ended by an error (its green.c), so nobody reads a late answer.
-    """
-    limit = _seconds_to_wait(connection)
-    deadline = None if limit is None else time.monotonic() + limit
-    while (state := connection.poll()) != POLL_OK:
-        poll = select.poll()
-        poll.register(connection.fileno(), select.POLLIN if state == POLL_READ else select.POLLOUT)
-        left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
-        if not poll.poll(left):
-            raise NoAnswer("PostgreSQL did not answer in time")
+def _hang_up(connection: Connection) -> None:
+    """End the conversation of a connection, under the thread that waits for its answer."""
+    connection.overdue = True
+    with suppress(OSError, psycopg2.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
 
 
-def _seconds_to_wait(connection: PlainConnection) -> float | None:
-    """Return the limit of a wait; libpq leaves connect_timeout to whoever waits for it."""
-    if connection.status == STATUS_SETUP:
-        seconds = parse_dsn(connection.dsn).get("connect_timeout")
-        return float(seconds) if seconds else None
-    return getattr(connection, "answer_within", None)
-
-
-set_wait_callback(_wait_for_answer)
+_answers = Watch(_hang_up)
 # Numbers come back from jsonb as large as they went in; Python's own parser makes integers that no answer can hold.
 register_default_jsonb(globally=True, loads=orjson.loads)

@@ -6,7 +6,7 @@ from flask import g
 
 from scheduling.access import authenticated, public
 from scheduling.blueprint import Blueprint
-from scheduling.context import current_user, outbox, services, statement
+from scheduling.context import caller_id, current_user, outbox, services, statement
 from scheduling.errors import ApiError
 from scheduling.limited import count_failure, limited, refuse_after_failures
 from scheduling.new_passwords import accept_password
@@ -66,9 +66,7 @@ def logout() -> dict[str, Any]:
     """Sign out. The client forgets the token; with LOGOUT_REVOKES it is dead as well."""
     if services().settings.logout_revokes:
         with statement() as tx:
-            tokens.revoke_token(
-                tx, token_id=g.token.token_id, user_id=current_user["id"], expires_at=g.token.expires_at
-            )
+            tokens.revoke_token(tx, token_id=g.token.token_id, user_id=caller_id(), expires_at=g.token.expires_at)
     return {"message": "Logged out successfully"}
 
 
@@ -78,7 +76,7 @@ def logout() -> dict[str, Any]:
 def revoke() -> dict[str, Any]:
     """Kill every token of the caller, this one included, in every process at once."""
     with statement() as tx:
-        tokens.revoke_all_tokens(tx, user_id=current_user["id"], issued_at=g.token.issued_at)
+        tokens.revoke_all_tokens(tx, user_id=caller_id(), issued_at=g.token.issued_at)
     return {"message": "All tokens revoked; sign in again"}
 
 
@@ -87,7 +85,7 @@ def revoke() -> dict[str, Any]:
 @blueprint.response(200, VerifiedOut)
 def verify() -> dict[str, Any]:
     """Tell whether a token counts, and for whom."""
-    return {"valid": True, "user": _identity(current_user)}
+    return {"valid": True, "user": _identity(current_user())}
 
 
 def signed_in(message: str, user: Row) -> dict[str, Any]:

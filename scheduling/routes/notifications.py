@@ -7,7 +7,7 @@ from flask import Response
 
 from scheduling.access import authenticated
 from scheduling.blueprint import Blueprint
-from scheduling.context import current_user, reading, statement
+from scheduling.context import caller_id, reading, statement
 from scheduling.errors import not_found
 from scheduling.pages import page
 from scheduling.schemas.common import MessageOut, PageQuery
@@ -28,7 +28,7 @@ def list_notifications(query: dict[str, Any]) -> Response:
             query,
             partial(notifications.select_notifications, tx),
             key=("is_read", "created_at", "id"),
-            user_id=current_user["id"],
+            user_id=caller_id(),
         )
 
 
@@ -43,7 +43,7 @@ def list_unread_notifications(query: dict[str, Any]) -> Response:
             query,
             partial(notifications.select_unread_notifications, tx),
             key=("created_at", "id"),
-            user_id=current_user["id"],
+            user_id=caller_id(),
         )
 
 
@@ -53,7 +53,7 @@ def list_unread_notifications(query: dict[str, Any]) -> Response:
 def count_unread_notifications() -> dict[str, Any]:
     """Count the caller's unread notifications."""
     with reading() as tx:
-        return {"unread": notifications.count_unread_notifications(tx, user_id=current_user["id"])}
+        return {"unread": notifications.count_unread_notifications(tx, user_id=caller_id())}
 
 
 @blueprint.patch("/read-all")
@@ -62,7 +62,7 @@ def count_unread_notifications() -> dict[str, Any]:
 def read_all_notifications() -> dict[str, Any]:
     """Mark all of the caller's notifications as read."""
     with statement() as tx:
-        updated = notifications.read_all_notifications(tx, user_id=current_user["id"])
+        updated = notifications.read_all_notifications(tx, user_id=caller_id())
     return {"message": "All notifications marked as read", "updated": updated}
 
 
@@ -72,7 +72,7 @@ def read_all_notifications() -> dict[str, Any]:
 def read_notification(notification_id: int) -> dict[str, Any]:
     """Mark one notification as read."""
     with statement() as tx:
-        notification = notifications.read_notification(tx, notification_id=notification_id, user_id=current_user["id"])
+        notification = notifications.read_notification(tx, notification_id=notification_id, user_id=caller_id())
     if notification is None:
         raise not_found("Notification")
     return {"message": "Notification marked as read", "notification": notification}
@@ -84,7 +84,7 @@ def read_notification(notification_id: int) -> dict[str, Any]:
 def delete_notification(notification_id: int) -> dict[str, Any]:
     """Delete one notification."""
     with statement() as tx:
-        deleted = notifications.delete_notification(tx, notification_id=notification_id, user_id=current_user["id"])
+        deleted = notifications.delete_notification(tx, notification_id=notification_id, user_id=caller_id())
     if not deleted:
         raise not_found("Notification")
     return {"message": "Notification deleted"}

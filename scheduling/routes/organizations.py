@@ -7,7 +7,7 @@ from flask import Response, g
 
 from scheduling.access import authenticated
 from scheduling.blueprint import Blueprint
-from scheduling.context import current_user, outbox, reading, statement
+from scheduling.context import caller_id, outbox, reading, statement
 from scheduling.errors import ApiError, not_found
 from scheduling.idempotency import idempotent
 from scheduling.pages import page
@@ -37,7 +37,7 @@ _MEMBER_COLUMNS = ("membership_id", "role", "joined_at", "user_id", "name", "ema
 def create_organization(founding: dict[str, Any]) -> dict[str, Any]:
     """Found an organization; its owner is its first admin."""
     with statement() as tx:
-        organization = organizations.insert_organization(tx, user_id=current_user["id"], name=founding["name"])
+        organization = organizations.insert_organization(tx, user_id=caller_id(), name=founding["name"])
     return {"message": "Organization created successfully", "organization": organization}
 
 
@@ -50,7 +50,7 @@ def list_organizations(query: dict[str, Any]) -> Response:
     owned = query["membership"] == "owner"
     select = organizations.select_owned_organizations if owned else organizations.select_joined_organizations
     with reading() as tx:
-        return page(query, partial(select, tx), key=("created_at", "id"), user_id=current_user["id"])
+        return page(query, partial(select, tx), key=("created_at", "id"), user_id=caller_id())
 
 
 @blueprint.get("/<id:organization_id>")
@@ -59,9 +59,7 @@ def list_organizations(query: dict[str, Any]) -> Response:
 def read_organization(organization_id: int) -> dict[str, Any]:
     """Return an organization with its members, for one of them."""
     with reading() as tx:
-        organization = organizations.select_organization(
-            tx, organization_id=organization_id, user_id=current_user["id"]
-        )
+        organization = organizations.select_organization(tx, organization_id=organization_id, user_id=caller_id())
         if organization is None:
             raise not_found("Organization")
         members = organizations.select_members(
@@ -78,7 +76,7 @@ def rename_organization(changes: dict[str, Any], organization_id: int) -> dict[s
     """Rename an organization, for its owner."""
     with statement() as tx:
         organization = organizations.rename_organization(
-            tx, organization_id=organization_id, user_id=current_user["id"], name=changes["name"]
+            tx, organization_id=organization_id, user_id=caller_id(), name=changes["name"]
         )
     _require_owner(organization)
     return {"message": "Organization updated successfully", "organization": organization}
@@ -90,7 +88,7 @@ def rename_organization(changes: dict[str, Any], organization_id: int) -> dict[s
 def delete_organization(organization_id: int) -> dict[str, Any]:
     """Delete an organization with its memberships, for its owner."""
     with statement() as tx:
-        deleted = organizations.delete_organization(tx, organization_id=organization_id, user_id=current_user["id"])
+        deleted = organizations.delete_organization(tx, organization_id=organization_id, user_id=caller_id())
     _require_owner(deleted)
     return {"message": "Organization deleted successfully"}
 
@@ -106,7 +104,7 @@ def add_member(invitation: dict[str, Any], organization_id: int) -> dict[str, An
         member = organizations.insert_member(
             tx,
             organization_id=organization_id,
-            user_id=current_user["id"],
+            user_id=caller_id(),
             request_id=g.request_id,
             **invitation,
         )
@@ -130,7 +128,7 @@ def add_member(invitation: dict[str, Any], organization_id: int) -> dict[str, An
 def list_members(query: dict[str, Any], organization_id: int) -> Response:
     """List who belongs to an organization, oldest first, for one of them."""
     with reading() as tx:
-        if not organizations.select_organization(tx, organization_id=organization_id, user_id=current_user["id"]):
+        if not organizations.select_organization(tx, organization_id=organization_id, user_id=caller_id()):
             raise not_found("Organization")
         return page(
             query,
@@ -147,7 +145,7 @@ def remove_member(organization_id: int, member_id: int) -> dict[str, Any]:
     """Remove a member: the owner removes anyone else, a member themselves."""
     with statement() as tx:
         removed = organizations.delete_member(
-            tx, organization_id=organization_id, user_id=current_user["id"], member_id=member_id
+            tx, organization_id=organization_id, user_id=caller_id(), member_id=member_id
         )
     if removed is None:
         raise not_found("Member")

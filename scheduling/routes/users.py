@@ -7,7 +7,7 @@ from flask import Response, g
 
 from scheduling.access import admin_required, authenticated
 from scheduling.blueprint import Blueprint
-from scheduling.context import current_user, outbox, reading, services, statement
+from scheduling.context import caller_id, current_user, outbox, reading, services, statement
 from scheduling.errors import ApiError
 from scheduling.new_passwords import accept_password
 from scheduling.pages import page
@@ -25,7 +25,7 @@ blueprint = Blueprint("users", __name__, url_prefix="/users", description="Profi
 @blueprint.response(200, UserOut)
 def read_profile() -> dict[str, Any]:
     """Return the caller's profile."""
-    return dict(current_user)
+    return current_user()
 
 
 @blueprint.patch("/me")
@@ -37,7 +37,7 @@ def change_profile(changes: dict[str, Any]) -> dict[str, Any]:
     with statement() as tx:
         user = users.update_profile(
             tx,
-            user_id=current_user["id"],
+            user_id=caller_id(),
             name=changes.get("name"),
             email=changes.get("email"),
             request_id=g.request_id,
@@ -56,9 +56,9 @@ def change_profile(changes: dict[str, Any]) -> dict[str, Any]:
 @blueprint.response(200, PasswordChangedOut)
 def change_password(passwords: dict[str, Any]) -> dict[str, Any]:
     """Change the caller's password; every earlier token is dead, the answer carries a new one."""
-    accept_password(passwords["new_password"], "/newPassword", current_user["name"], current_user["email"])
+    accept_password(passwords["new_password"], "/newPassword", current_user()["name"], current_user()["email"])
     with reading() as tx:
-        row = users.select_password(tx, user_id=current_user["id"])
+        row = users.select_password(tx, user_id=caller_id())
     known = row and HashedPassword(row["password_hash"], row["password_scheme"])
     if not services().passwords.verify(passwords["current_password"], known):
         raise _wrong_password()
@@ -66,7 +66,7 @@ def change_password(passwords: dict[str, Any]) -> dict[str, Any]:
     with statement() as tx:
         changed = users.update_password(
             tx,
-            user_id=current_user["id"],
+            user_id=caller_id(),
             old_hash=row["password_hash"],
             new_hash=hashed.text,
             new_scheme=hashed.scheme,
@@ -75,9 +75,7 @@ def change_password(passwords: dict[str, Any]) -> dict[str, Any]:
         if changed is None:
             raise _wrong_password()
         outbox.announce(tx, changed["email_id"])
-    token = issue_token(
-        dict(current_user), issued_at=changed["issued_at"], life_days=services().settings.jwt_expires_days
-    )
+    token = issue_token(current_user(), issued_at=changed["issued_at"], life_days=services().settings.jwt_expires_days)
     return {"message": "Password updated successfully", "token": token}
 
 

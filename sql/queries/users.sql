@@ -24,13 +24,11 @@ WHERE email = :email;
 -- Read what a password is compared with.
 SELECT password_hash, password_scheme FROM users WHERE id = :user_id;
 
--- name: select_caller(user_id, issued_at, token_id)^
--- Find the person behind a token, unless the token was revoked.
+-- name: select_caller(user_id)^
+-- Find the person behind a token.
 SELECT id, name, email, role, created_at
 FROM users
-WHERE id = :user_id
-  AND tokens_valid_from <= to_timestamp(:issued_at)
-  AND NOT EXISTS (SELECT FROM revoked_tokens WHERE jti = :token_id);
+WHERE id = :user_id;
 
 -- name: update_profile(user_id, name, email, request_id)^
 -- Change the name, the address or both; a changed address is told to the old one.
@@ -77,7 +75,8 @@ SELECT issued_at, told.id AS email_id FROM person, told;
 -- List everybody, newest first.
 SELECT id, name, email, role, created_at
 FROM users
-WHERE :after_id::bigint IS NULL OR (created_at, id) < (:after_created_at::timestamptz, :after_id::bigint)
+WHERE (created_at, id)
+    < (coalesce(:after_created_at::timestamptz, 'infinity'), coalesce(:after_id::bigint, 9223372036854775807))
 ORDER BY created_at DESC, id DESC
 LIMIT :limit;
 

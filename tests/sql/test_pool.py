@@ -24,8 +24,9 @@ def make_pool(database_url):
     """Make pools whose sessions bear a name of their own."""
     with ExitStack() as stack:
 
-        def make(size=2, dsn=database_url, *, wait_within=2.0, ask_after_idle=30.0, **session):
-            pool = ConnectionPool(dsn, size, Session(f"pool-{uuid4()}", **session), wait_within, ask_after_idle)
+        def make(size=2, dsn=database_url, *, wait_within=2.0, look_after_idle=0.0, ask_after_idle=30.0, **session):
+            limits = {"wait_within": wait_within, "look_after_idle": look_after_idle, "ask_after_idle": ask_after_idle}
+            pool = ConnectionPool(dsn, size, Session(f"pool-{uuid4()}", **session), **limits)
             stack.callback(pool.close)
             return pool
 
