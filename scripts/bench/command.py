@@ -1,9 +1,4 @@
-"""Measure what the busiest routes of the API cost, beside a bare Flask route under the same gunicorn.
-
-PostgreSQL, Valkey and all data live in .local/bench; the database is seeded once and copied for each run.
-The table is printed and kept as .local/bench/latest.md, all figures as .local/bench/latest.json.
-The exit code is 1 if any answer was not a 2xx.
-"""
+"""Measure routes of the API beside its rivals, report, and leave nothing running."""
 
 import argparse
 import fcntl
@@ -11,32 +6,36 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import NoReturn
 
 import psutil
 import psycopg2
 
 from scripts import processes
+from scripts.bench import logins, memory
+from scripts.bench.arguments import read_arguments
 from scripts.bench.errors import BenchError
 from scripts.bench.load import LoadGenerator, find_load_generator
-from scripts.bench.measure import Bench, Result
+from scripts.bench.measure import Bench, Result, summarise
+from scripts.bench.peer_servers import ORIGINAL
+from scripts.bench.programs import ROOT
 from scripts.bench.report import Report
-from scripts.bench.routes import LIMITS, ROUTES, ROWS, Route, sign_in
+from scripts.bench.routes import Person, sign_in
 from scripts.bench.seed import Sizes
-from scripts.bench.system import API, start_system
+from scripts.bench.statements import PGBENCH, BenchWithStatements, find_pgbench, with_pgbench
+from scripts.bench.system import API, BARE_FLASK, BARE_WSGI, Rivals, System, start_system
 from scripts.servers import ServerError
 
-FOLDER = Path(__file__).resolve().parent.parent.parent / ".local" / "bench"
+FOLDER = ROOT / ".local" / "bench"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STARTED = time.monotonic()
 
 
 def main() -> int:
     """Measure, report and leave nothing running; return the exit code."""
-    arguments = read_arguments()
+    arguments = read_arguments(sys.argv[1:])
     for number in STOP_SIGNALS:
         signal.signal(number, leave)
     FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -44,72 +43,62 @@ def main() -> int:
     say(f"Load generator: {generator.describe()}")
     try:
         with only_one_run():
-            results = measure(arguments, generator)
+            report = measure(arguments, generator)
     except (BenchError, ServerError, OSError, psycopg2.Error) as error:
         print(f"make bench: {str(error).strip()}", file=sys.stderr)
         return 1
-    command = shlex.join(["python", "-m", "scripts.bench", *sys.argv[1:]])
-    settings = {name: value for name, value in vars(arguments).items() if name != "routes"}
-    report = Report(command, generator.describe(), settings, results)
     report.write(FOLDER)
+    if arguments.chart and report.results:
+        arguments.chart.write_text(report.chart())
     print(f"\n{report.text()}", flush=True)
-    return int(any(result.median.errors for result in results))
+    return int(report.failed)
 
 
-def read_arguments() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog="make bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
-    add("--seconds", type=count(1, 600), default=5, help="for each route in each round (default: %(default)s)")
-    add("--rounds", type=count(1, 100), default=3, help="how often each route has its turn (default: %(default)s)")
-    add("--clients", type=count(1, 900), default=32, help="keep-alive connections (default: %(default)s)")
-    add("--routes", nargs="+", metavar="PART", help="only those with one of these in their name, such as 'POST /b'")
-    add("--built-in", action="store_true", help="use the built-in load generator even where wrk is on the path")
-    add("--users", type=count(1, 10**7), default=1_000, help="rows (default: %(default)s)")
-    add("--bookings", type=count(1, 10**8), default=100_000, help="rows (default: %(default)s)")
-    add("--notifications", type=count(0, 10**8), default=100_000, help="rows (default: %(default)s)")
-    add("--events", type=count(0, 10**9), default=100_000, help="rows (default: %(default)s)")
-    arguments = parser.parse_args()
-    if arguments.bookings < ROWS * arguments.users:
-        parser.error(f"--bookings must be at least {ROWS} times --users: that is what a list shows.")
-    arguments.routes = choose_routes(parser, arguments.routes)
-    return arguments
-
-
-def count(lowest: int, highest: int) -> Callable[[str], int]:
-    """Return a reader of numbers within bounds."""
-
-    def number(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or not lowest <= int(text) <= highest:
-            raise argparse.ArgumentTypeError(f"must be a number from {lowest} to {highest}, and is {text!r}")
-        return int(text)
-
-    return number
-
-
-def choose_routes(parser: argparse.ArgumentParser, parts: list[str] | None) -> list[Route]:
-    """Return the routes that are meant, or refuse a part that no route has in its name."""
-    for part in parts or ():
-        if not any(part in route.name for route in ROUTES):
-            parser.error(f"--routes: no route has {part!r} in its name; there are {', '.join(r.name for r in ROUTES)}.")
-    return [route for route in ROUTES if parts is None or any(part in route.name for part in parts)]
-
-
-def measure(arguments: argparse.Namespace, generator: LoadGenerator) -> list[Result]:
-    """Start everything, measure the limits and the routes in turns, and stop everything."""
+def measure(arguments: argparse.Namespace, generator: LoadGenerator) -> Report:
+    """Start everything, measure, and stop everything."""
+    command = shlex.join(["python", "-m", "scripts.bench", *sys.argv[1:]])
+    settings = {name: value for name, value in vars(arguments).items() if name not in ("routes", "chart")}
     sizes = Sizes(arguments.users, arguments.bookings, arguments.notifications, arguments.events)
+    rivals = Rivals(arguments.peers, arguments.against, dict(arguments.server))
     with ExitStack() as stack:
         stack.callback(end_strays)
-        system = start_system(stack, FOLDER, sizes, say)
+        system = start_system(stack, FOLDER, sizes, say, rivals)
+        starts = memory.start_times(system, FOLDER, say)
+        at_rest = memory.memory_now(system)
         say("Signing people in ...")
-        people = sign_in(system.web[API].port, system.database_url)
-        results = Bench(system, people, generator, say).measure(
-            [*LIMITS, *arguments.routes], arguments.rounds, arguments.seconds
-        )
+        people = {name: sign_in(system.web[name].port, address) for name, address in system.databases.items()}
+        everyone = {name: people.get(name, people[API]) for name in system.servers}
+        results: list[Result] = []
+        baselines: list[str] = []
+        sections = []
+        if arguments.soak:
+            sections.append(memory.soak(system, people[API], generator, arguments.routes, arguments.soak, say))
+        else:
+            if arguments.logins:
+                sections.append(logins.measure(system, everyone, generator, arguments.rounds, arguments.seconds, say))
+            results, baselines = measure_routes(arguments, system, everyone, generator, sizes)
+        facts = memory.facts(starts, ("at rest", at_rest), ("at the end", memory.memory_now(system)))
         say("Stopping ...")
-    return results
+    return Report(command, generator.describe(), settings, baselines, results, facts, sections)
+
+
+def measure_routes(
+    arguments: argparse.Namespace,
+    system: System,
+    people: Mapping[str, Sequence[Person]],
+    generator: LoadGenerator,
+    sizes: Sizes,
+) -> tuple[list[Result], list[str]]:
+    """Measure the routes of all servers in turns; return the baselines of the ratios too."""
+    bench = Bench(system, people, generator, say)
+    if pgbench := find_pgbench(system.database_url, sizes, FOLDER, arguments.clients):
+        bench = BenchWithStatements(with_pgbench(system), {**people, PGBENCH: people[API]}, generator, say, pgbench)
+    else:
+        say("Left out: pgbench cannot be found.")
+    measured = bench.measure(arguments.routes, arguments.rounds, arguments.seconds)
+    names = (arguments.against, ORIGINAL, BARE_FLASK, BARE_WSGI, PGBENCH)
+    baselines = [name for name in names if name in bench.system.servers]
+    return summarise(measured, baselines), baselines
 
 
 @contextmanager

@@ -1,19 +1,22 @@
 """Measure routes in turns: what the clients see, and what it costs the processes behind."""
 
 import resource
+import signal
 import statistics
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
+from typing import NamedTuple
 
 import psutil
 
 from scripts import processes
 from scripts.bench.load import Load, LoadGenerator
-from scripts.bench.routes import Person, Route, check
+from scripts.bench.routes import BARE, Person, Route, check
 from scripts.bench.seed import Say
-from scripts.bench.system import BARE_FLASK, System
+from scripts.bench.server import Server
+from scripts.bench.system import LIMITS, System
 
 WARM_UP_SECONDS = 1.0
 # After a write the worker goes on for a while; the next route shall not pay for that.
@@ -53,48 +56,69 @@ class Measurement:
     errors: int
 
 
+class Turn(NamedTuple):
+    """What is measured at a time: a route of a server."""
+
+    route: str
+    server: str
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What is known of a route after all rounds."""
+    """What is known of a turn after all rounds: medians, and the ratio of requests per second to each baseline."""
 
-    name: str
+    route: str
+    server: str
     median: Measurement
-    ratio_to_bare_flask: float
-    rounds: list[Measurement]
+    ratios: Mapping[str, float]
+    rounds: Sequence[Measurement]
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A system, the people who use it, and what sends their requests."""
+    """A system, the people who use each of its servers, and what sends their requests."""
 
     system: System
-    people: Sequence[Person]
+    people: Mapping[str, Sequence[Person]]
     generator: LoadGenerator
     say: Say
 
-    def measure(self, routes: Sequence[Route], rounds: int, seconds: float) -> list[Result]:
-        """Measure each route once a round, so that whatever disturbs the machine disturbs all of them."""
-        measured: dict[str, list[Measurement]] = {route.name: [] for route in routes}
-        for route in routes:
-            self.say(f"Warming up: {route.name}")
-            check(route, self.system.web[route.server].port, self.people[0])
-            self._load(route, route.variants(self.people), WARM_UP_SECONDS)
+    def measure(self, routes: Sequence[Route], rounds: int, seconds: float) -> dict[Turn, list[Measurement]]:
+        """Measure each route of each server once a round, so that whatever disturbs the machine disturbs all."""
+        self._check(routes)
+        turns = [(BARE, name) for name in LIMITS] + [(route, name) for route in routes for name in self._rivals()]
+        measured: dict[Turn, list[Measurement]] = {Turn(route.name, name): [] for route, name in turns}
+        for route, name in turns:
+            self.say(f"Warming up: {route.name}, {name}")
+            self._load(route, name, WARM_UP_SECONDS)
         for number in range(1, rounds + 1):
-            for route in routes:
+            # Back and forth, so that nobody always comes after the same.
+            for route, name in turns if number % 2 else reversed(turns):
                 self._wait_until_calm()
-                measurement = self._measure(route, seconds)
-                measured[route.name].append(measurement)
+                measurement = self._measure(route, name, seconds)
+                measured[Turn(route.name, name)].append(measurement)
                 self.say(
-                    f"Round {number}/{rounds}  {route.name:25} {measurement.requests_per_second:7.0f} req/s"
+                    f"Round {number}/{rounds}  {route.name:25} {name:16} {measurement.requests_per_second:7.0f} req/s"
                     f"  p50 {measurement.p50_ms:6.1f} ms  p99 {measurement.p99_ms:6.1f} ms"
                 )
-        return summarise(measured)
+        return measured
 
-    def _measure(self, route: Route, seconds: float) -> Measurement:
-        requests = route.variants(self.people)
-        before, started = self._usage(route), time.monotonic()
-        load = self._load(route, requests, seconds)
-        used, elapsed = self._usage(route).since(before), time.monotonic() - started
+    def _rivals(self) -> list[str]:
+        return [name for name in self.system.servers if name not in LIMITS]
+
+    def _check(self, routes: Sequence[Route]) -> None:
+        ports = {name: program.port for name, program in self.system.web.items()}
+        check(BARE, {name: ports[name] for name in LIMITS}, self.people)
+        # What is read is compared before anybody writes.
+        for route in sorted(routes, key=lambda route: route.status):
+            check(route, {name: ports[name] for name in self._rivals()}, self.people)
+
+    def _measure(self, route: Route, name: str, seconds: float) -> Measurement:
+        server = self.system.servers[name]
+        with self._alone(server):
+            before, started = self._usage(server), time.monotonic()
+            load = self._load(route, name, seconds)
+            used, elapsed = self._usage(server).since(before), time.monotonic() - started
         self.system.check()
         ours = used.web + used.postgres + used.worker + used.load
         per_request = 1e6 / load.requests
@@ -110,17 +134,30 @@ class Bench:
             errors=load.errors,
         )
 
-    def _load(self, route: Route, requests: Sequence[bytes], seconds: float) -> Load:
-        return self.generator.run(self.system.web[route.server].port, requests, seconds)
+    @contextmanager
+    def _alone(self, server: Server) -> Iterator[None]:
+        """Freeze the workers of all others: ours would add up the events that a peer writes, at its expense."""
+        workers = {other.worker.process.pid for other in self.system.servers.values() if other.worker}
+        if server.worker:
+            workers.remove(server.worker.process.pid)
+        frozen = [member for worker in workers for member in processes.family(worker)]
+        processes.send(frozen, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            processes.send(frozen, signal.SIGCONT)
 
-    def _usage(self, route: Route) -> Usage:
+    def _load(self, route: Route, name: str, seconds: float) -> Load:
+        return self.generator.run(self.system.web[name].port, route.variants(self.people[name]), seconds)
+
+    def _usage(self, server: Server) -> Usage:
         # Of our own children only load generators have ended while anything is measured.
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         machine = psutil.cpu_times()
         return Usage(
-            web=family_seconds(self.system.web[route.server].process.pid),
+            web=family_seconds(server.web.process.pid),
             postgres=family_seconds(self.system.postgres.pid),
-            worker=family_seconds(self.system.worker.process.pid),
+            worker=family_seconds(server.worker.process.pid) if server.worker else 0.0,
             load=children.ru_utime + children.ru_stime,
             machine=machine.user + machine.nice + machine.system + machine.irq + machine.softirq,
         )
@@ -130,10 +167,10 @@ class Bench:
         told = False
         while backlog := self.system.backlog():
             if time.monotonic() > deadline:
-                self.say(f"The worker still has {backlog:,} e-mails to send: the next figures suffer from that.")
+                self.say(f"The workers still have {backlog:,} things to do: the next figures suffer from that.")
                 return
             if not told:
-                self.say(f"Waiting for the worker, which has {backlog:,} e-mails to send ...")
+                self.say(f"Waiting for the workers, which have {backlog:,} things to do ...")
             told = True
             self.system.check()
             time.sleep(CALM_POLL_SECONDS)
@@ -148,11 +185,14 @@ def family_seconds(process_id: int) -> float:
     return total
 
 
-def summarise(measured: dict[str, list[Measurement]]) -> list[Result]:
-    """Return the medians, and how each route compares with bare Flask in the same rounds."""
-    return [
-        Result(name, median(rounds), compare(rounds, measured[BARE_FLASK]), rounds) for name, rounds in measured.items()
-    ]
+def summarise(measured: Mapping[Turn, Sequence[Measurement]], baselines: Sequence[str]) -> list[Result]:
+    """Return the medians, and how each server compares with the baselines in the same rounds."""
+    results = []
+    for turn, rounds in measured.items():
+        against = {name: measured.get(Turn(BARE.name if name in LIMITS else turn.route, name)) for name in baselines}
+        ratios = {name: compare(rounds, limits) for name, limits in against.items() if limits}
+        results.append(Result(turn.route, turn.server, median(rounds), ratios, rounds))
+    return results
 
 
 def median(rounds: Sequence[Measurement]) -> Measurement:
@@ -161,7 +201,7 @@ def median(rounds: Sequence[Measurement]) -> Measurement:
     return Measurement(**(figures | {"errors": sum(one.errors for one in rounds)}))
 
 
-def compare(rounds: Sequence[Measurement], limits: Sequence[Measurement]) -> float:
+def compare(rounds: Sequence[Measurement], baseline: Sequence[Measurement]) -> float:
     """Return the median ratio of requests per second, round by round."""
-    pairs = zip(rounds, limits, strict=True)
-    return statistics.median(one.requests_per_second / limit.requests_per_second for one, limit in pairs)
+    pairs = zip(rounds, baseline, strict=True)
+    return statistics.median(one.requests_per_second / other.requests_per_second for one, other in pairs)

@@ -4,23 +4,35 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from scripts.bench.chart import chart
 from scripts.bench.measure import Result
+from scripts.bench.programs import ROOT
+from scripts.bench.statements import PGBENCH
+from scripts.bench.system import LIMITS
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-COLUMNS = (
-    *("route", "req/s", "÷ bare Flask", "p50 ms", "p99 ms", "web µs"),
-    *("PostgreSQL µs", "worker µs", "load µs", "others", "errors"),
-)
+FIGURES = ("p50 ms", "p99 ms", "web µs", "PostgreSQL µs", "worker µs", "load µs", "others", "errors")
 EXPLANATION = """\
-Medians over the rounds. µs: processor time per request of the web processes, of PostgreSQL (the worker's statements
-included), of the worker and of the load generator. Others: share of the machine used by whatever else ran meanwhile;
-above a few per cent only ratios within this table mean anything."""
+Medians over the rounds. ÷: requests per second as a ratio to those of another server on the same route; pgbench sends
+PostgreSQL the statements of the route and nothing else. µs: processor time per request of the web processes, of
+PostgreSQL (the worker's statements included), of the worker and of the load generator. Others: share of the machine
+used by whatever else ran meanwhile. Above a few per cent requests per second mean little, and less for a server with
+one process than for one with two; processor time goes on meaning something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What was measured beside the routes: a text, all figures, and whether it was bad."""
+
+    name: str
+    text: str
+    figures: Any
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +42,37 @@ class Report:
     command: str
     load_generator: str
     arguments: dict[str, Any]
+    baselines: Sequence[str]
     results: Sequence[Result]
+    facts: Mapping[str, str] = field(default_factory=dict)
+    sections: Sequence[Section] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether anything went wrong that should not."""
+        return any(result.median.errors for result in self.results) or any(one.failed for one in self.sections)
 
     def text(self) -> str:
         """Return the report as Markdown that also reads well on a terminal."""
         facts = self._facts()
         head = "\n".join(f"- {name}: {value}" for name, value in facts.items())
-        return f"# make bench\n\n{head}\n\n{table(self.results)}\n\n{EXPLANATION}\n"
+        routes = [table(self.results, self.baselines), EXPLANATION] if self.results else []
+        return "\n\n".join(["# make bench", head, *routes, *(section.text for section in self.sections)]) + "\n"
+
+    def chart(self) -> str:
+        """Return a picture of the routes."""
+        return chart([result for result in self.results if result.server not in (*LIMITS, PGBENCH)])
 
     def write(self, folder: Path) -> None:
         """Keep the report beside the data of the measurement."""
-        (folder / "latest.md").write_text(self.text())
+        name = "latest" if self.results else "latest-soak"
+        (folder / f"{name}.md").write_text(self.text())
+        if self.results:
+            (folder / f"{name}.svg").write_text(self.chart())
         results = [asdict(result) for result in self.results]
-        content = {**self._facts(), "arguments": self.arguments, "results": results}
-        (folder / "latest.json").write_text(json.dumps(content, indent=2) + "\n")
+        more = {section.name: section.figures for section in self.sections}
+        content = {**self._facts(), "arguments": self.arguments, "results": results, **more}
+        (folder / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
 
     def _facts(self) -> dict[str, str]:
         return {
@@ -53,24 +82,33 @@ class Report:
             "load generator": self.load_generator,
             "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",
             "Python": platform.python_version(),
+            **self.facts,
         }
 
 
-def table(results: Sequence[Result]) -> str:
+def table(results: Sequence[Result], baselines: Sequence[str]) -> str:
     """Return a Markdown table with aligned columns."""
-    rows = [COLUMNS, *map(row, results)]
+    head = ("route", "server", "req/s", *(f"÷ {name}" for name in baselines), *FIGURES)
+    return grid([head, *(row(result, baselines) for result in results)], names=2)
+
+
+def grid(rows: Sequence[Sequence[str]], *, names: int) -> str:
+    """Return a Markdown table whose first row is its head and whose first columns are names."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    ruler = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    return "\n".join("| " + " | ".join(align(cells, widths)) + " |" for cells in (rows[0], ruler, *rows[1:]))
+    ruler = ["-" * (width - (number >= names)) + ":" * (number >= names) for number, width in enumerate(widths)]
+    return "\n".join("| " + " | ".join(align(cells, widths, names)) + " |" for cells in (rows[0], ruler, *rows[1:]))
 
 
-def row(result: Result) -> tuple[str, ...]:
-    """Return the cells of one route."""
+def row(result: Result, baselines: Sequence[str]) -> tuple[str, ...]:
+    """Return the cells of one route of one server."""
     median = result.median
     return (
-        result.name,
-        f"{median.requests_per_second:.0f}",
-        f"{result.ratio_to_bare_flask:.2f}",
+        result.route,
+        result.server,
+        f"{median.requests_per_second:.0f}"
+        if median.requests_per_second >= 10
+        else f"{median.requests_per_second:.1f}",
+        *(f"{result.ratios[name]:.2f}" if name in result.ratios else "" for name in baselines),
         f"{median.p50_ms:.1f}",
         f"{median.p99_ms:.1f}",
         f"{median.web_us:.0f}",
@@ -82,10 +120,12 @@ def row(result: Result) -> tuple[str, ...]:
     )
 
 
-def align(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
+def align(cells: Sequence[str], widths: Sequence[int], names: int) -> list[str]:
     """Return names to the left and numbers to the right."""
-    first, *others = zip(cells, widths, strict=True)
-    return [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+    return [
+        cell.rjust(width) if number >= names else cell.ljust(width)
+        for number, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
 
 
 def revision() -> str:

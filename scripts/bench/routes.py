@@ -3,15 +3,15 @@
 import http.client
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg2
 
 from scripts.bench.errors import BenchError
 from scripts.bench.seed import PASSWORD
-from scripts.bench.system import API, BARE_FLASK, BARE_WSGI
 from scripts.servers import HOST
 
 PREFIX = "/api/v1"
@@ -30,17 +30,15 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One kind of request; `make` returns one of its many variants."""
+    """One kind of request: `make` returns one of its many variants, `essence` what all servers must answer alike."""
 
     name: str
-    server: str
     status: int
     make: Callable[[Person], bytes]
+    essence: Callable[[Any], object]
 
     def variants(self, people: Sequence[Person]) -> list[bytes]:
         """Return requests of many people, different each time."""
-        if self.server != API:
-            return [self.make(people[0])]
         return [self.make(random.choice(people)) for _ in range(VARIANTS)]  # noqa: S311  no secret
 
 
@@ -72,18 +70,34 @@ def create_event(person: Person) -> bytes:
     return render("POST", f"{PREFIX}/analytics/event", person.token, {"eventType": "page_view", "metadata": metadata})
 
 
+def read_dashboard(person: Person) -> bytes:
+    """Return the question for the statistics of a month."""
+    return render("GET", f"{PREFIX}/analytics/dashboard?days=30", person.token)
+
+
 def bare(_: Person) -> bytes:
     """Return a request that needs nothing."""
     return render("GET", "/")
 
 
-LIMITS = (Route(BARE_WSGI, BARE_WSGI, 200, bare), Route(BARE_FLASK, BARE_FLASK, 200, bare))
+def first_page(rows: Any) -> object:
+    """Return which bookings are listed."""
+    return [row["id"] for row in rows] if len(rows) == ROWS else f"{len(rows)} rows"
+
+
+def statistics(dashboard: Any) -> object:
+    """Return the types of events; their numbers change with time."""
+    return sorted(kind["event_type"] for kind in dashboard["breakdown"] if int(kind["count"]))
+
+
+BARE = Route("the limit", 200, bare, lambda answer: answer["status"])
 ROUTES = (
-    Route("POST /bookings", API, 201, create_booking),
-    Route(f"GET /bookings ({ROWS} rows)", API, 200, list_bookings),
-    Route("GET /bookings/:id", API, 200, read_booking),
-    Route("GET /notifications/count", API, 200, count_notifications),
-    Route("POST /analytics/event", API, 201, create_event),
+    Route("POST /bookings", 201, create_booking, lambda answer: answer["booking"]["title"]),
+    Route(f"GET /bookings ({ROWS} rows)", 200, list_bookings, first_page),
+    Route("GET /bookings/:id", 200, read_booking, lambda booking: (booking["id"], booking["title"])),
+    Route("GET /notifications/count", 200, count_notifications, lambda answer: answer["unread"]),
+    Route("POST /analytics/event", 201, create_event, lambda answer: answer["event"]["event_type"]),
+    Route("GET /analytics/dashboard", 200, read_dashboard, statistics),
 )
 
 
@@ -124,8 +138,8 @@ def read_booking_ids(database_url: str) -> dict[int, list[int]]:
     try:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT user_id, array_agg(id) FROM bookings"
-                " WHERE user_id <= %s GROUP BY user_id HAVING count(*) >= %s",
+                "SELECT user_id, array_agg(id ORDER BY id) FROM bookings"
+                " WHERE user_id <= %s GROUP BY user_id HAVING count(*) >= %s ORDER BY user_id",
                 (PEOPLE, ROWS),
             )
             return dict(cursor.fetchall())
@@ -133,12 +147,25 @@ def read_booking_ids(database_url: str) -> dict[int, list[int]]:
         connection.close()
 
 
-def check(route: Route, port: int, person: Person) -> None:
-    """Raise BenchError unless the answer is what is meant to be measured."""
-    head, _, body = route.make(person).partition(b"\r\n\r\n")
+def check(route: Route, ports: Mapping[str, int], people: Mapping[str, Sequence[Person]]) -> None:
+    """Raise BenchError unless all servers give the same answer, and that is what is meant to be measured."""
+    essences = {name: ask(route, name, port, people[name][0]) for name, port in ports.items()}
+    names = iter(essences)
+    first = next(names)
+    for other in names:
+        if essences[other] != essences[first]:
+            raise BenchError(
+                f"{route.name}: {other} answers {essences[other]!r}, and {first} answers {essences[first]!r}."
+            )
+
+
+def ask(route: Route, server: str, port: int, person: Person) -> object:
+    """Return the essence of an answer; raise BenchError unless it has the right status and shape."""
+    somebody = Person(person.token, person.booking_ids[:1])
+    head, _, body = route.make(somebody).partition(b"\r\n\r\n")
     request, *lines = head.decode().split("\r\n")
     method, path, _ = request.split(" ")
-    connection = http.client.HTTPConnection(HOST, port, timeout=10)
+    connection = http.client.HTTPConnection(HOST, port, timeout=60)
     try:
         headers = dict(line.split(": ", 1) for line in lines)
         connection.request(method, path, body, headers)
@@ -147,6 +174,8 @@ def check(route: Route, port: int, person: Person) -> None:
     finally:
         connection.close()
     if answer.status != route.status:
-        raise BenchError(f"{route.name} was answered with {answer.status}: {content[:300].decode()}")
-    if f"limit={ROWS}" in path and len(json.loads(content)) != ROWS:
-        raise BenchError(f"{route.name} was answered with {len(json.loads(content))} rows.")
+        raise BenchError(f"{route.name}: {server} answers {answer.status}: {content[:300].decode()}")
+    try:
+        return route.essence(json.loads(content))
+    except (ValueError, LookupError, TypeError):
+        raise BenchError(f"{route.name}: {server} answers {content[:300].decode()}") from None

@@ -1,10 +1,11 @@
 """Fill a database with what a service has after a while, once, and copy it for each run."""
 
 import hashlib
-import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import bcrypt
@@ -12,15 +13,20 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
+from scripts.bench.backlog import work_waiting
 from scripts.bench.errors import BenchError
+from scripts.bench.programs import Place, start
+from scripts.bench.programs import run as run_command
 from scripts.servers import Postgres
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 PASSWORD = "correct horse"  # noqa: S105  of people who do not exist
 # The lowest cost: signing in is not what is measured, and hundreds do it before each run.
 PASSWORD_COST = 4
-RUN, UNFINISHED, PREFIX = "bench", "unfinished", "seeded_"
+RUN, AGAINST, UNFINISHED, PREFIX = "bench", "bench_against", "unfinished", "seeded_"
 CHUNK = 250_000
+CATCH_UP_POLL_SECONDS = 1.0
+STANDSTILL_SECONDS = 60.0
+ALL = 10**12
 
 Say = Callable[[str], None]
 
@@ -64,37 +70,34 @@ class Sizes:
     analytics_events: int
 
 
-def prepare_database(postgres: Postgres, sizes: Sizes, environment: Mapping[str, str], say: Say) -> str:
-    """Return the address of a fresh copy of the seeded database, which is made first unless it is there."""
+def prepare_database(postgres: Postgres, sizes: Sizes, place: Place, worker: str, say: Say, copy: str = RUN) -> str:
+    """Return the address of a fresh copy of the database seeded for a revision, which is made unless it is there."""
     connection = psycopg2.connect(postgres.url)
     connection.autocommit = True
     try:
-        schema = fingerprint(*(path.read_text() for path in sorted((ROOT / "sql/migrations").glob("*.sql"))))
-        name = f"{PREFIX}{schema}_{fingerprint(str(STATEMENTS), str(asdict(sizes)))}"
-        forget_other_schemas(connection, schema)
+        name = f"{PREFIX}{schema_of(place.folder)}_{fingerprint(str(STATEMENTS), str(asdict(sizes)))}"
         if name not in databases(connection):
             drop(connection, UNFINISHED)
-            fill(postgres.create_database(UNFINISHED), sizes, environment, say)
+            address = postgres.create_database(UNFINISHED)
+            place = replace(place, environment={**place.environment, "DATABASE_URL": address})
+            command = [sys.executable, "scripts/migrate.py"]
+            run_command(command, place.folder, "The database could not be migrated", place.environment)
+            fill(address, sizes, say)
+            let_worker_catch_up(place, worker, say)
             # Named when complete: an interrupted run leaves nothing that looks like a seeded database.
             run(connection, "ALTER DATABASE {} RENAME TO {}", UNFINISHED, name)
         say("Copying the seeded database ...")
-        drop(connection, RUN)
-        run(connection, "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", RUN, name)
+        drop(connection, copy)
+        run(connection, "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", copy, name)
     finally:
         connection.close()
-    return postgres.url_for(RUN)
+    return postgres.url_for(copy)
 
 
-def fill(url: str, sizes: Sizes, environment: Mapping[str, str], say: Say) -> None:
-    """Migrate a database and insert all rows, a chunk at a time."""
-    command = [sys.executable, "scripts/migrate.py"]
-    migrated = subprocess.run(
-        command, cwd=ROOT, env={**environment, "DATABASE_URL": url}, capture_output=True, text=True, check=False
-    )
-    if migrated.returncode:
-        raise BenchError(f"The database could not be migrated: {migrated.stderr.strip()[-300:]}")
+def fill(address: str, sizes: Sizes, say: Say) -> None:
+    """Insert all rows, a chunk at a time."""
     password_hash = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(PASSWORD_COST)).decode()
-    connection = psycopg2.connect(url)
+    connection = psycopg2.connect(address)
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
@@ -110,11 +113,45 @@ def fill(url: str, sizes: Sizes, environment: Mapping[str, str], say: Say) -> No
         connection.close()
 
 
-def forget_other_schemas(connection: Connection, schema: str) -> None:
-    """Drop what was seeded for migrations that have changed since."""
-    for name in databases(connection):
-        if name.startswith(PREFIX) and not name.startswith(PREFIX + schema):
-            drop(connection, name)
+def let_worker_catch_up(place: Place, worker: str, say: Say) -> None:
+    """Run a worker until it has come to everything, such as adding up events; then vacuum again."""
+    address, redis_url = place.environment["DATABASE_URL"], place.environment["REDIS_URL"]
+    left, since = work_waiting(address, redis_url, ALL), time.monotonic()
+    if not left:
+        return
+    say("Seeding: the worker comes to what was written ...")
+    with ExitStack() as stack:
+        program = start(stack, "seeding worker", worker, place)
+        while left:
+            time.sleep(CATCH_UP_POLL_SECONDS)
+            program.check()
+            if (now_left := work_waiting(address, redis_url, ALL)) != left:
+                since = time.monotonic()
+                say(f"Seeding: the worker still has {now_left:,} e-mails and events to come to")
+            elif time.monotonic() - since > STANDSTILL_SECONDS:
+                raise BenchError(f"The worker has not come any further than {left:,} for {STANDSTILL_SECONDS:.0f} s.")
+            left = now_left
+    with closing(psycopg2.connect(address)) as connection:
+        connection.autocommit = True
+        run(connection, "VACUUM ANALYZE")
+
+
+def tidy_up(postgres: Postgres, roots: Iterable[Path]) -> None:
+    """Drop what was seeded for other migrations than these revisions have, and what an interrupted run has left."""
+    kept = tuple(PREFIX + schema_of(root) for root in roots)
+    connection = psycopg2.connect(postgres.url)
+    connection.autocommit = True
+    try:
+        for name in databases(connection):
+            if name == AGAINST or (name.startswith(PREFIX) and not name.startswith(kept)):
+                drop(connection, name)
+    finally:
+        connection.close()
+
+
+def schema_of(root: Path) -> str:
+    """Return a short name for exactly the migrations of a revision."""
+    return fingerprint(*(path.read_text() for path in sorted((root / "sql/migrations").glob("*.sql"))))
 
 
 def databases(connection: Connection) -> list[str]:
@@ -130,7 +167,7 @@ def drop(connection: Connection, name: str) -> None:
 
 
 def run(connection: Connection, statement: str, *names: str) -> None:
-    """Run a statement about whole databases."""
+    """Run a statement about a whole database or several."""
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 

@@ -1,154 +1,152 @@
-"""Start what is measured: PostgreSQL, Valkey, web and worker as the Procfile has them, and the limits beside them."""
+"""Start what is measured: PostgreSQL, Valkey, web and worker as the Procfile has them, and all that is beside them."""
 
 import os
 import secrets
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import psycopg2
-import redis
-
-from scripts import processes
+from scripts.bench.backlog import work_waiting
 from scripts.bench.errors import BenchError
-from scripts.bench.seed import Say, Sizes, prepare_database
+from scripts.bench.peer_servers import start_peers
+from scripts.bench.programs import ROOT, Place, Program, start, wait_until_ready
+from scripts.bench.revision import check_out
+from scripts.bench.seed import AGAINST, Say, Sizes, prepare_database, tidy_up
+from scripts.bench.server import Server
 from scripts.ports import free_port
-from scripts.servers import HOST, Postgres, Valkey
+from scripts.servers import Postgres, Valkey
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-START_SECONDS = 60.0
-STOP_SECONDS = 7.0
-POLL_SECONDS = 0.1
 APPLICATION = "wsgi:app"
-QUEUE = "rq:queue:emails"
 # Any number of threads may be tried; each has a connection. All else is as durable as it comes.
 POSTGRES_SETTINGS = {"max_connections": "500"}
+AGAINST_REDIS = 1
 
 API, BARE_FLASK, BARE_WSGI = "the API", "bare Flask", "bare WSGI"
-WEB_SERVERS = {
-    API: (APPLICATION, "/health"),
-    BARE_FLASK: ("scripts.bench.limits:bare_flask", "/"),
-    BARE_WSGI: ("scripts.bench.limits:bare_wsgi", "/"),
-}
+LIMITS = {BARE_FLASK: "scripts.bench.limits:bare_flask", BARE_WSGI: "scripts.bench.limits:bare_wsgi"}
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
-    """A running process: a web server or the worker."""
+class Rivals:
+    """What the API is compared with: its peers, another revision, itself under other web servers."""
 
-    name: str
-    log: Path
-    process: subprocess.Popen[str]
-    port: int = 0
-
-    def check(self) -> None:
-        """Raise BenchError if it runs no more."""
-        if self.process.poll() is not None:
-            last = self.log.read_text(errors="replace").strip().splitlines()[-1:]
-            said = last[0] if last else "it said nothing"
-            raise BenchError(f"The process of {self.name} ended with {self.process.returncode}: {said} ({self.log})")
+    peers: bool = False
+    against: str | None = None
+    commands: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """Everything that runs during a measurement."""
+    """Everything that runs during a measurement; each database bears the name of the servers that use it."""
 
-    web: Mapping[str, Program]
-    worker: Program
+    servers: Mapping[str, Server]
     postgres: Postgres
     valkey: Valkey
-    database_url: str
+    databases: Mapping[str, str]
+
+    @property
+    def database_url(self) -> str:
+        """Return the address of the database that all but another revision use."""
+        return self.databases[API]
+
+    @property
+    def web(self) -> Mapping[str, Program]:
+        """Return the web servers by name."""
+        return {name: server.web for name, server in self.servers.items()}
+
+    @property
+    def worker(self) -> Program:
+        """Return the worker of the API."""
+        worker = self.servers[API].worker
+        if worker is None:
+            raise BenchError("The API has no worker.")
+        return worker
 
     def check(self) -> None:
         """Raise BenchError if something runs no more."""
-        for program in (*self.web.values(), self.worker):
-            program.check()
+        for server in self.servers.values():
+            server.check()
 
     def backlog(self) -> int:
-        """Return how many e-mails and jobs the worker has not come to yet."""
-        connection = psycopg2.connect(self.database_url)
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT count(*) FROM emails WHERE status = 'pending'")
-                row = cursor.fetchone()
-        finally:
-            connection.close()
-        with redis.Redis.from_url(self.valkey.url) as client:
-            jobs = client.llen(QUEUE)
-        return max(row[0] if row else 0, int(jobs))
+        """Return how much work the workers have not come to yet."""
+        return sum(server.waiting() for server in self.servers.values())
 
 
-def start_system(stack: ExitStack, folder: Path, sizes: Sizes, say: Say) -> System:
+def start_system(stack: ExitStack, folder: Path, sizes: Sizes, say: Say, rivals: Rivals | None = None) -> System:
     """Start everything, ready to be asked; the stack stops it."""
+    rivals = rivals or Rivals()
+    roots = [ROOT]
+    if rivals.against:
+        roots.append(check_out(stack, rivals.against, folder / "against"))
     say("Starting PostgreSQL and Valkey ...")
     postgres = stack.enter_context(Postgres(folder / "postgres", settings=POSTGRES_SETTINGS))
     valkey = stack.enter_context(Valkey(folder / "valkey"))
-    environment = {
+    tidy_up(postgres, roots)
+    place = Place(ROOT, shared_environment(valkey.url), folder)
+    databases = {API: prepare_database(postgres, sizes, place, read_procfile(ROOT)["worker"], say)}
+    say("Starting web and worker ...")
+    place = settle_in(place, DATABASE_URL=databases[API])
+    servers = start_project(stack, API, place)
+    for name, command in (*limits().items(), *rivals.commands.items()):
+        servers[name] = Server(start(stack, name, command, place, free_port()), servers[API].worker)
+    if rivals.against:
+        # Python looks there before it looks for an installed copy of the project.
+        theirs = settle_in(
+            replace(place, folder=roots[1]), PYTHONPATH=str(roots[1]), REDIS_URL=valkey.url_for(AGAINST_REDIS)
+        )
+        worker = read_procfile(roots[1])["worker"]
+        stack.callback(tidy_up, postgres, roots)
+        databases[rivals.against] = prepare_database(postgres, sizes, theirs, worker, say, AGAINST)
+        servers |= start_project(stack, rivals.against, settle_in(theirs, DATABASE_URL=databases[rivals.against]))
+    for name, server in servers.items():
+        wait_until_ready(server.web, "/" if name in LIMITS else "/health")
+    if rivals.peers:
+        servers |= start_peers(stack, folder, place.environment, valkey, say)
+    return System(servers, postgres, valkey, databases)
+
+
+def settle_in(place: Place, **settings: str) -> Place:
+    """Return a place with more settings."""
+    return replace(place, environment={**place.environment, **settings})
+
+
+def shared_environment(redis_url: str) -> dict[str, str]:
+    """Return the settings that all programs share, whoever's they are."""
+    return {
         **os.environ,
         # Commands such as gunicorn and rq are looked up on the path.
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "APP_ENV": "production",
         "JWT_SECRET": secrets.token_urlsafe(48),
-        "REDIS_URL": valkey.url,
+        "REDIS_URL": redis_url,
         "EMAIL_PROVIDER": "mock",
         "EMAIL_MOCK_DELAY": "0",
         "EMAIL_MOCK_FOLDER": "",
-        # Far above what a worker can do. The highest value allowed makes its first statement outlast its time-out.
-        "EMAIL_RATE_LIMIT": "100000",
+        # Far above what a worker can do.
+        "EMAIL_RATE_LIMIT": "1000000",
     }
-    database_url = prepare_database(postgres, sizes, environment, say)
-    environment["DATABASE_URL"] = database_url
-    say("Starting web and worker ...")
-    commands = read_procfile()
-    worker = start(stack, "worker", commands["worker"], folder, environment)
-    web = {
-        name: start(stack, name, commands["web"].replace(APPLICATION, application), folder, environment, free_port())
-        for name, (application, _) in WEB_SERVERS.items()
-    }
-    for name, (_, path) in WEB_SERVERS.items():
-        wait_until_ready(web[name], path)
-    return System(web, worker, postgres, valkey, database_url)
 
 
-def read_procfile() -> dict[str, str]:
+def start_project(stack: ExitStack, name: str, place: Place) -> dict[str, Server]:
+    """Start web and worker as the Procfile of a revision has them."""
+    commands = read_procfile(place.folder)
+    worker = start(stack, "worker" if name == API else f"{name} worker", commands["worker"], place)
+    web = start(stack, name, commands["web"], place, free_port())
+    addresses = place.environment["DATABASE_URL"], place.environment["REDIS_URL"]
+    return {name: Server(web, worker, lambda: work_waiting(*addresses))}
+
+
+def limits() -> dict[str, str]:
+    """Return the commands that serve the limits as the Procfile serves the API."""
+    command = read_procfile(ROOT)["web"]
+    return {name: command.replace(APPLICATION, application) for name, application in LIMITS.items()}
+
+
+def read_procfile(root: Path) -> dict[str, str]:
     """Return the commands of the Procfile."""
-    lines = (line.partition(":") for line in (ROOT / "Procfile").read_text().splitlines())
+    lines = (line.partition(":") for line in (root / "Procfile").read_text().splitlines())
     commands = {name: command.strip() for name, _, command in lines}
     if APPLICATION not in commands.get("web", "") or "worker" not in commands:
         raise BenchError(f"The Procfile has no web process that serves {APPLICATION}, or no worker.")
     return commands
-
-
-def start(
-    stack: ExitStack, name: str, command: str, folder: Path, environment: Mapping[str, str], port: int = 0
-) -> Program:
-    """Start a command of the Procfile, on the loopback interface only."""
-    log = folder / f"{name.replace(' ', '_')}.log"
-    if port:
-        environment = {**environment, "PORT": str(port), "GUNICORN_CMD_ARGS": f"--bind={HOST}:{port}"}
-    with log.open("w") as output:
-        process = processes.start(
-            ["/bin/sh", "-c", f"exec {command}"], folder=ROOT, output=output, environment=environment
-        )
-    stack.callback(processes.end, [process.pid], STOP_SECONDS)
-    return Program(name, log, process, port)
-
-
-def wait_until_ready(program: Program, path: str) -> None:
-    """Wait until a web server answers."""
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        program.check()
-        try:
-            with urllib.request.urlopen(f"http://{HOST}:{program.port}{path}", timeout=2):
-                return
-        except (urllib.error.URLError, OSError) as error:
-            if time.monotonic() > deadline:
-                raise BenchError(f"{program.name} is not ready after {START_SECONDS:.0f} s: {error}") from None
-        time.sleep(POLL_SECONDS)
