@@ -26,7 +26,8 @@ def main() -> int:
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, change nothing")
     arguments = parser.parse_args()
     settings = read_settings()
-    database = Database(settings.delivery.database_url, size=1, session=Session("create_admin"))
+    session = Session("create_admin", prepares=settings.delivery.prepares)
+    database = Database(settings.delivery.database_url, size=1, session=session)
     try:
         email = RegisterIn(only=("email",)).load({"email": arguments.email})["email"]
         return make_admin(database, settings, email, arguments.name, dry_run=arguments.dry_run)

@@ -127,7 +127,7 @@ def opened() -> Database:
     """Return the database at DATABASE_URL."""
     context = click.get_current_context().find_root()
     if context.obj is None:
-        context.obj = Database(read_database_url(), size=1, session=Session("outbox", answer_within=30))
+        context.obj = Database(read_database_url(), size=1, session=Session("outbox", answer_within=30, prepares=False))
     database: Database = context.obj
     return database
 

@@ -2,11 +2,12 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen, TimeoutExpired
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -124,11 +125,18 @@ def procfile() -> dict[str, str]:
 
 @contextmanager
 def running(
-    folder: Path, *, database_url: str, redis_url: str, names: Iterable[str] = ("web", "worker"), **settings: object
+    folder: Path,
+    *,
+    database_url: str,
+    redis_url: str,
+    names: Iterable[str] = ("web", "worker"),
+    instead: Mapping[str, str] = MappingProxyType({}),
+    **settings: object,
 ) -> Iterator[Stack]:
     """Run processes of the Procfile in production until the block ends; a healthy API is waited for.
 
-    Their output goes into `folder`; `settings` are more environment variables.
+    Their output goes into `folder`; `settings` are more environment variables, `instead` are commands in the place of
+    the Procfile's.
     """
     port = free_port()
     environment = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ} | {
@@ -146,7 +154,7 @@ def running(
     stack = Stack(f"http://{HOST}:{port}")
     try:
         for name in names:
-            stack.processes[name] = start(name, folder, environment)
+            stack.processes[name] = start(name, folder, environment, instead.get(name))
         if "web" in stack.processes:
             eventually(lambda: _is_healthy(stack), within=START_SECONDS, saying=stack.words)
         yield stack
@@ -154,13 +162,13 @@ def running(
         kill(stack.processes.values())
 
 
-def start(name: str, folder: Path, environment: dict[str, str]) -> Process:
+def start(name: str, folder: Path, environment: dict[str, str], command: str | None = None) -> Process:
     """Start one process of the Procfile; its output continues the one of an earlier process of that name."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"{name}.log"
     with log.open("ab") as output:
-        command = ["/bin/sh", "-c", f"exec {procfile()[name]}"]
-        return Process(processes.start(command, folder=ROOT, output=output, environment=environment), log)
+        shell = ["/bin/sh", "-c", f"exec {command or procfile()[name]}"]
+        return Process(processes.start(shell, folder=ROOT, output=output, environment=environment), log)
 
 
 def kill(started: Iterable[Process]) -> None:
