@@ -7,7 +7,7 @@ import psycopg2
 
 from jobs.deliver import Delivery
 from sql.pool import PoolExhausted
-from sql.queries import emails, idempotency, tokens
+from sql.queries import appointments, emails, idempotency, tokens
 
 _EVERY_SECONDS = 60.0
 _BATCH = 1000
@@ -38,6 +38,11 @@ class Housekeeping:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _EVERY_SECONDS
-        for delete in (emails.delete_sent_emails, idempotency.delete_old_answers, tokens.delete_expired_tokens):
+        for delete in (
+            emails.delete_sent_emails,
+            idempotency.delete_old_answers,
+            tokens.delete_expired_tokens,
+            appointments.delete_old_holds,
+        ):
             with self.delivery.database.statement() as tx:
                 delete(tx, limit=_BATCH)

@@ -23,12 +23,20 @@ RETRY_AFTER_SECONDS = "2"
 CONSTRAINTS: dict[str, tuple[int, str, str]] = {
     "users_email_key": (400, "email_taken", "This e-mail address is already registered"),
     "bookings_user_id_interval_excl": (409, "booking_conflict", "This time is already taken"),
+    "claims_user_id_during_excl": (409, "booking_conflict", "This time is already taken"),
+    "bookings_event_type_uid_fkey": (404, "not_found", "Event type not found"),
+    "holds_event_type_id_fkey": (404, "not_found", "Event type not found"),
     "bookings_interval_check": (400, "validation_error", "The end must be after the start"),
     "bookings_duration_check": (400, "validation_error", "A booking lasts at most 366 days"),
     "bookings_user_id_fkey": (401, "token_invalid", "The user of this token is gone; sign in again"),
     "organizations_owner_id_fkey": (401, "token_invalid", "The user of this token is gone; sign in again"),
     "organization_members_organization_id_fkey": (404, "not_found", "Organization not found"),
     "organization_members_user_id_fkey": (404, "not_found", "User not found"),
+    "schedules_user_id_fkey": (401, "token_invalid", "The user of this token is gone; sign in again"),
+    "event_types_owner_id_fkey": (401, "token_invalid", "The user of this token is gone; sign in again"),
+    "event_types_organization_id_fkey": (404, "not_found", "Organization not found"),
+    "event_types_schedule_id_fkey": (404, "not_found", "Schedule not found"),
+    "event_type_hosts_user_id_fkey": (404, "not_found", "User not found"),
     "notifications_user_id_fkey": (404, "not_found", "User not found"),
     "revoked_tokens_user_id_fkey": (401, "token_invalid", "The user of this token is gone; sign in again"),
 }
@@ -112,7 +120,7 @@ def problem(error: ApiError) -> Response:
         "request_id": g.get("request_id"),
         **error.members,
     }
-    response = Response(orjson.dumps(document), error.status, error.headers)
+    response = Response(orjson.dumps(document, option=orjson.OPT_UTC_Z), error.status, error.headers)
     response.content_type = "application/problem+json"
     return response
 

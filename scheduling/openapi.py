@@ -1,5 +1,6 @@
 """The OpenAPI document: what the decorators of a route say, and what every route of its kind may answer."""
 
+import re
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
@@ -13,7 +14,26 @@ from scheduling.schemas.common import ProblemOut
 from scheduling.schemas.fields import Instant, JsonObject, Number, StrictBoolean
 
 _EXTENSION = "scheduling_openapi"
+# What has a version has an ETag.
+_VERSIONED = (
+    "/bookings/<id:booking_id>",
+    "/schedules/<id:schedule_id>",
+    "/event-types/<uid:event_type_uid>",
+    "/guest/bookings/<uid:booking_uid>",
+)
 _ID = {"type": "integer", "format": "int64", "minimum": 1, "maximum": 2**63 - 1}
+
+_SECURITY: dict[Access | None, list[dict[str, list[str]]]] = {
+    Access.AUTHENTICATED: [{"bearer": []}],
+    Access.ADMIN: [{"bearer": []}],
+    Access.GUEST: [{"manage_token": []}],
+    Access.OPTIONAL: [{}, {"bearer": []}],
+}
+_REFUSED_BY_ACCESS: dict[Access | None, set[str]] = {
+    Access.AUTHENTICATED: {"401"},
+    Access.GUEST: {"401"},
+    Access.ADMIN: {"401", "403"},
+}
 
 _REFUSALS = {
     "400": "Invalid input",
@@ -41,7 +61,12 @@ def make_api(app: Flask) -> Api:
                 "description": "Bookings, organizations, notifications and analytics. Every refusal is a problem "
                 "document (RFC 9457) with a stable `code`."
             },
-            "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}},
+            "components": {
+                "securitySchemes": {
+                    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                    "manage_token": {"type": "http", "scheme": "bearer", "bearerFormat": "manage_token of a booking"},
+                }
+            },
         },
     )
     api = Api(app)
@@ -73,7 +98,7 @@ def document(app: Flask) -> dict[str, Any]:
 
 
 def _openapi_path(rule: str) -> str:
-    return rule.replace("<id:", "{").replace(">", "}")
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
 
 
 def _complete(operation: dict[str, Any], method: str, rule: str, view: Callable[..., Any]) -> None:
@@ -82,16 +107,12 @@ def _complete(operation: dict[str, Any], method: str, rule: str, view: Callable[
     headers = _headers(method, rule, view)
     if headers:
         operation.setdefault("parameters", []).extend(headers)
-    if access in (Access.AUTHENTICATED, Access.ADMIN):
-        operation["security"] = [{"bearer": []}]
-        refusals.add("401")
-    elif access is Access.OPTIONAL:
-        operation["security"] = [{}, {"bearer": []}]
-    if access is Access.ADMIN:
-        refusals.add("403")
+    if access in _SECURITY:
+        operation["security"] = _SECURITY[access]
+    refusals |= _REFUSED_BY_ACCESS.get(access, set())
     if "requestBody" in operation:
         refusals.add("415")
-    if "<id:" in rule:
+    if "<id:" in rule or "<uid:" in rule:
         refusals.add("404")
     if is_idempotent(view):
         refusals |= {"409", "422"}
@@ -110,10 +131,10 @@ def _headers(method: str, rule: str, view: Callable[..., Any]) -> list[dict[str,
     headers = {}
     if is_idempotent(view):
         headers["Idempotency-Key"] = "Makes the write repeatable for 24 hours: 1 to 255 visible ASCII characters"
-    if "/bookings/<id:" in rule and method != "GET":
-        headers["If-Match"] = "Refuse with 412 unless the booking still has this ETag"
-    if rule.endswith("/bookings/<id:booking_id>") and method == "GET":
-        headers["If-None-Match"] = "Answer 304 when the booking still has this ETag"
+    if _is_versioned(rule) and method != "GET":
+        headers["If-Match"] = "Refuse with 412 unless it still has this ETag"
+    if _is_versioned(rule) and method == "GET":
+        headers["If-None-Match"] = "Answer 304 when it still has this ETag"
     return [
         {"in": "header", "name": name, "required": False, "description": why, "schema": {"type": "string"}}
         for name, why in headers.items()
@@ -122,13 +143,26 @@ def _headers(method: str, rule: str, view: Callable[..., Any]) -> list[dict[str,
 
 def _of_area(method: str, rule: str) -> set[str]:
     """Return the refusals that come from a rule of the area."""
-    changes_booking = "/bookings/<id:" in rule and method != "GET"
-    if rule.endswith("/bookings") and method == "POST":
-        return {"409"}
-    if changes_booking:
-        return {"412"} if method == "DELETE" else {"409", "412"}
-    if "/organizations/<id:" in rule and method != "GET":
-        return {"403"}
     if rule.endswith(("/auth/login", "/metrics")):
         return {"401"}
-    return set()
+    if method == "GET":
+        return {"403"} if rule.endswith("/explain") else set()
+    refusals = set()
+    if rule.endswith(("/availability/find", "/holds")):
+        refusals.add("404")
+    if rule.endswith(("_uid>/holds", "_uid>/bookings")) or "/guest/" in rule:
+        refusals.add("409")
+    if rule.endswith("/event-types"):
+        refusals |= {"403", "404"}
+    if "/organizations/<id:" in rule or rule.endswith("/event-types/<uid:event_type_uid>"):
+        refusals.add("403")
+    if _is_versioned(rule):
+        refusals.add("412")
+    if rule.endswith("/bookings") or ("/bookings/<id:" in rule and method != "DELETE"):
+        refusals.add("409")
+    return refusals
+
+
+def _is_versioned(rule: str) -> bool:
+    """Tell whether a path leads to something that has an ETag."""
+    return rule.removesuffix("/restore").endswith(_VERSIONED)

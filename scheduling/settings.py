@@ -38,6 +38,9 @@ class Settings:
     rate_limit_login_failures: str
     rate_limit_register: str
     rate_limit_events: str
+    rate_limit_slots: str
+    rate_limit_guests: str
+    holds_per_address: int
     rate_limit_default: str
     delivery: DeliverySettings
 
@@ -67,6 +70,9 @@ def read_settings() -> Settings:
             rate_limit_login_failures=_rate(env, "RATE_LIMIT_LOGIN_FAILURES", "10 per 15 minutes"),
             rate_limit_register=_rate(env, "RATE_LIMIT_REGISTER", "300 per minute"),
             rate_limit_events=_rate(env, "RATE_LIMIT_EVENTS", "6000 per minute"),
+            rate_limit_slots=_rate(env, "RATE_LIMIT_SLOTS", "6000 per minute"),
+            rate_limit_guests=_rate(env, "RATE_LIMIT_GUESTS", "6000 per minute"),
+            holds_per_address=env.int("HOLDS_PER_ADDRESS", 20, validate=Range(1, 10_000)),
             rate_limit_default=_rate(env, "RATE_LIMIT_DEFAULT", ""),
             delivery=delivery_settings(env),
         )

@@ -65,11 +65,14 @@ def _load(area: str) -> Any:
 
 
 analytics = _load("analytics")
+appointments = _load("appointments")
 bookings = _load("bookings")
 emails = _load("emails")
+event_types = _load("event_types")
 health = _load("health")
 idempotency = _load("idempotency")
 notifications = _load("notifications")
 organizations = _load("organizations")
+schedules = _load("schedules")
 tokens = _load("tokens")
 users = _load("users")

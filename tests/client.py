@@ -1,5 +1,6 @@
 """A client whose every answer is held against the OpenAPI document."""
 
+import re
 from functools import cached_property
 from typing import Any
 
@@ -93,7 +94,7 @@ class Document:
         """Fail for an answer that the document does not foresee."""
         with self.app.test_request_context(response.request.path, method=response.request.method) as context:
             rule = context.request.url_rule
-        path = rule.rule.replace("<id:", "{").replace(">", "}") if rule else ""
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule) if rule else ""
         operation = self.content["paths"].get(path, {}).get(response.request.method.lower())
         if operation is None:
             return

@@ -36,6 +36,27 @@ class Person(Client):
         assert answer.status_code == 201, answer.text
         return answer.json["booking"]
 
+    def schedule(self, **more: Any) -> dict[str, Any]:
+        """Write down office hours and return the schedule."""
+        weekly = {"days": ["MO", "TU", "WE", "TH", "FR"], "start": "09:00", "end": "17:00"}
+        body = {"name": "Office", "time_zone": "Europe/Berlin", "rules": [weekly]}
+        answer = self.post("/schedules", body | more)
+        assert answer.status_code == 201, answer.text
+        return answer.json["schedule"]
+
+    def event_type(self, **more: Any) -> dict[str, Any]:
+        """Offer half an hour and return the event type."""
+        answer = self.post("/event-types", {"title": "Talk", "duration_minutes": 30} | more)
+        assert answer.status_code == 201, answer.text
+        return answer.json["event_type"]
+
+    def link(self, **more: Any) -> str:
+        """Be bookable at any hour, and return the uid of the event type."""
+        every_day = {"days": ["MO", "TU", "WE", "TH", "FR", "SA", "SU"], "start": "00:00", "end": "24:00"}
+        schedule = self.schedule(time_zone="UTC", rules=[every_day])
+        uid: str = self.event_type(**{"schedule_id": schedule["id"]} | more)["uid"]
+        return uid
+
     def organization(self, name: str = "Acme", *members: "Person") -> int:
         """Found an organization with members and return its id."""
         organization_id: int = self.post("/organizations", {"name": name}).json["organization"]["id"]

@@ -7,8 +7,9 @@ from typing import Any
 from flask import Response, g
 
 from scheduling.access import authenticated
+from scheduling.appointments import cancel, move_as_host, seize
 from scheduling.blueprint import Blueprint
-from scheduling.context import current_user, now, outbox, reading, statement
+from scheduling.context import caller_id, now, outbox, reading, statement, transaction
 from scheduling.errors import CONSTRAINTS, ApiError, invalid, not_found
 from scheduling.etags import expected_versions, matches_none, not_modified, tagged
 from scheduling.idempotency import idempotent
@@ -30,6 +31,7 @@ _REFUSALS = {
     "booking_cancelled": (409, "This booking is cancelled; restore it first"),
     "booking_not_cancelled": (409, "This booking is not cancelled"),
     "booking_conflict": (409, "This time is already taken"),
+    "guest_booking": (409, "A guest made this booking; only they can make it again"),
     "precondition_failed": (412, "The booking has changed meanwhile; read it again"),
 }
 
@@ -43,7 +45,7 @@ def create_booking(slot: dict[str, Any]) -> tuple[Response, int]:
     """Book a time; the confirmation follows by e-mail and notification."""
     _refuse_past(slot["start_time"])
     with statement() as tx:
-        booking = bookings.insert_booking(tx, user_id=current_user["id"], request_id=g.request_id, **slot)
+        booking = bookings.insert_booking(tx, user_id=caller_id(), request_id=g.request_id, **slot)
         if booking["id"] is not None:
             outbox.announce(tx, booking["email_id"])
     conflicts, _ = _split(booking)
@@ -63,7 +65,7 @@ def list_bookings(query: dict[str, Any]) -> Response:
             query,
             partial(bookings.select_bookings, tx),
             key=("start_time", "id"),
-            user_id=current_user["id"],
+            user_id=caller_id(),
             status=query["status"],
             overlaps_from=query["overlaps_from"],
             overlaps_to=query["overlaps_to"],
@@ -77,7 +79,7 @@ def list_bookings(query: dict[str, Any]) -> Response:
 def read_booking(booking_id: int) -> Response:
     """Return one booking."""
     with reading() as tx:
-        booking = bookings.select_booking(tx, booking_id=booking_id, user_id=current_user["id"])
+        booking = bookings.select_booking(tx, booking_id=booking_id, user_id=caller_id())
     if booking is None:
         raise not_found("Booking")
     return tagged(booking, booking) if matches_none(booking) else not_modified(booking)
@@ -95,10 +97,12 @@ def change_booking(changes: dict[str, Any], booking_id: int) -> Response:
         booking = bookings.change_booking(
             tx,
             booking_id=booking_id,
-            user_id=current_user["id"],
+            user_id=caller_id(),
             versions=expected_versions(booking_id),
             **{name: changes.get(name) for name in ("title", "start_time", "end_time")},
         )
+    if _is_appointment(booking):
+        booking = _change_appointment(booking["appointment"], changes)
     conflicts = _accept(booking)
     return _answer("Booking updated successfully", booking, conflicts=conflicts)
 
@@ -112,12 +116,14 @@ def cancel_booking(booking_id: int) -> Response:
         booking = bookings.cancel_booking(
             tx,
             booking_id=booking_id,
-            user_id=current_user["id"],
+            user_id=caller_id(),
             versions=expected_versions(booking_id),
             request_id=g.request_id,
         )
         if booking and booking["email_id"] is not None:
             outbox.announce(tx, booking["email_id"])
+    if _is_appointment(booking):
+        booking = _cancel_appointment(booking["appointment"])
     _accept(booking)
     return _answer("Booking cancelled successfully", booking)
 
@@ -132,7 +138,7 @@ def restore_booking(booking_id: int) -> Response:
         booking = bookings.restore_booking(
             tx,
             booking_id=booking_id,
-            user_id=current_user["id"],
+            user_id=caller_id(),
             versions=expected_versions(booking_id),
             request_id=g.request_id,
         )
@@ -148,10 +154,30 @@ def restore_booking(booking_id: int) -> Response:
 def list_deliveries(booking_id: int) -> list[Row]:
     """List the e-mails about a booking, oldest first: sent, waiting or given up, and why."""
     with reading() as tx:
-        deliveries: list[Row] = emails.select_deliveries(tx, booking_id=booking_id, user_id=current_user["id"])
-        if not deliveries and not bookings.select_booking(tx, booking_id=booking_id, user_id=current_user["id"]):
+        deliveries: list[Row] = emails.select_deliveries(tx, booking_id=booking_id, user_id=caller_id())
+        if not deliveries and not bookings.select_booking(tx, booking_id=booking_id, user_id=caller_id()):
             raise not_found("Booking")
     return deliveries
+
+
+def _is_appointment(booking: Row | None) -> bool:
+    """Tell whether a guest made the booking: then all its hosts' rows change together, and everybody is told."""
+    return booking is not None and booking["refusal"] == "appointment"
+
+
+def _change_appointment(uid: str, changes: dict[str, Any]) -> Row | None:
+    with transaction() as tx:
+        booking = seize(tx, uid, caller_id())
+        if booking is None:
+            return None
+        start, end = changes.get("start_time"), changes.get("end_time")
+        return move_as_host(tx, booking, start=start, end=end, title=changes.get("title"))
+
+
+def _cancel_appointment(uid: str) -> Row | None:
+    with transaction() as tx:
+        booking = seize(tx, uid, caller_id())
+        return None if booking is None or booking["status"] == "cancelled" else cancel(tx, booking)
 
 
 def _refuse_past(start: datetime) -> None:
@@ -162,6 +188,7 @@ def _refuse_past(start: datetime) -> None:
 def _split(booking: Row) -> tuple[list[int], str | None]:
     """Take from a row what is about the write and not about the booking."""
     booking.pop("email_id", None)
+    booking.pop("appointment", None)
     return booking.pop("conflicts", []), booking.pop("refusal", None)
 
 

@@ -65,6 +65,30 @@ class BookingsQuery(PageQuery):
             raise ValidationError("Must be after from.", "to")
 
 
+class GuestOut(Schema):
+    """Who booked."""
+
+    name = fields.String(required=True)
+    email = fields.String(required=True)
+    time_zone = fields.String(required=True)
+    notes = fields.String(required=True, allow_none=True)
+
+
+class PassedOverOut(Schema):
+    """A host who was not chosen, and why."""
+
+    user_id = fields.Integer(required=True)
+    reason = fields.String(required=True)
+
+
+class AssignmentOut(Schema):
+    """How the hosts of a booking were found."""
+
+    mode = fields.String(required=True, metadata={"enum": ["one", "any", "all"]})
+    chosen = fields.List(fields.Integer(), required=True)
+    passed_over = fields.List(fields.Nested(PassedOverOut), required=True)
+
+
 class BookingOut(Schema):
     """A booking."""
 
@@ -78,6 +102,11 @@ class BookingOut(Schema):
     version = fields.Integer(required=True)
     created_at = fields.DateTime(required=True)
     updated_at = fields.DateTime(required=True)
+    uid = fields.String(required=True, allow_none=True, metadata={"description": "Of a booking that a guest made."})
+    event_type_uid = fields.String(required=True, allow_none=True)
+    guest = fields.Nested(GuestOut, required=True, allow_none=True)
+    hosts = fields.List(fields.Integer(), required=True)
+    assignment = fields.Nested(AssignmentOut, required=True, allow_none=True)
 
 
 class BookingCancelledOut(Schema):

@@ -27,6 +27,20 @@ class FaultOut(Schema):
     detail = fields.String(required=True)
 
 
+class FailedRuleOut(Schema):
+    """A rule that keeps a start from being booked."""
+
+    code = fields.String(required=True)
+    detail = fields.String(required=True)
+
+
+class FreeSlotOut(Schema):
+    """A time that can be booked instead."""
+
+    start = fields.DateTime(required=True)
+    end = fields.DateTime(required=True)
+
+
 class ProblemOut(Schema):
     """A refusal (RFC 9457)."""
 
@@ -39,5 +53,9 @@ class ProblemOut(Schema):
     request_id = fields.String(required=True, allow_none=True)
     errors = fields.List(fields.Nested(FaultOut))
     conflicts = fields.List(fields.Integer())
+    rules = fields.List(fields.Nested(FailedRuleOut), metadata={"description": "Of not_bookable and slot_taken."})
+    slots = fields.List(
+        fields.Nested(FreeSlotOut), metadata={"description": "Of slot_taken: the nearest that are free."}
+    )
     path = fields.String()
     method = fields.String()

@@ -11,17 +11,23 @@ WITH overlap AS MATERIALIZED (
         SELECT id FROM bookings
         WHERE user_id = :user_id AND status = 'confirmed'
           AND start_time < :end_time::timestamptz AND end_time > :start_time::timestamptz
-          -- No booking is longer: this bounds the index scan on its other side.
-          AND start_time > :start_time::timestamptz - interval '366 days'
+          AND start_time > :start_time::timestamptz - interval '1 day'
+        UNION ALL
+        SELECT id FROM bookings
+        WHERE user_id = :user_id AND status = 'confirmed' AND end_time - start_time > interval '1 day'
+          AND end_time > :start_time::timestamptz AND start_time <= :start_time::timestamptz - interval '1 day'
         ORDER BY id LIMIT 500
     ) AS overlapping
 ), booking AS (
     INSERT INTO bookings (user_id, title, start_time, end_time, exclusive)
     SELECT :user_id, :title, :start_time::timestamptz, :end_time::timestamptz, :exclusive
     FROM overlap
-    WHERE NOT :exclusive OR conflicts = '{}'
-    ON CONFLICT ON CONSTRAINT bookings_user_id_interval_excl DO NOTHING
-    RETURNING id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at
+    WHERE NOT :exclusive OR (conflicts = '{}' AND NOT EXISTS (
+        SELECT FROM claims LEFT JOIN holds ON holds.id = hold_id
+        WHERE claims.user_id = :user_id AND during && tstzrange(:start_time::timestamptz, :end_time::timestamptz)
+          AND (hold_id IS NULL OR expires_at > now())))
+    RETURNING id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at,
+              uid, event_type_uid, guest, coalesce(hosts, ARRAY[user_id]) AS hosts, assignment
 ), notification AS (
     INSERT INTO notifications (user_id, type, title, message, metadata)
     SELECT user_id, 'BOOKING_CONFIRMED', 'Booking "' || title || '" confirmed',
@@ -39,24 +45,28 @@ WITH overlap AS MATERIALIZED (
     RETURNING id
 )
 SELECT booking.id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at,
-       conflicts, email.id AS email_id
+       uid, event_type_uid, guest, hosts, assignment, conflicts, email.id AS email_id
 FROM overlap LEFT JOIN booking ON true LEFT JOIN email ON true;
 
 -- name: select_bookings(user_id, status, overlaps_from, overlaps_to, after_start_time, after_id, limit)
 -- List a person's bookings, latest first, optionally those of one status or overlapping [from, to).
-SELECT id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at
+SELECT id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at,
+       uid, event_type_uid, guest, coalesce(hosts, ARRAY[user_id]) AS hosts, assignment
 FROM bookings
 WHERE user_id = :user_id
   AND (:status::text IS NULL OR status = :status)
-  AND (:overlaps_to::timestamptz IS NULL OR start_time < :overlaps_to)
-  AND (:overlaps_from::timestamptz IS NULL OR (end_time > :overlaps_from AND start_time > :overlaps_from::timestamptz - interval '366 days'))
-  AND (:after_id::bigint IS NULL OR (start_time, id) < (:after_start_time::timestamptz, :after_id::bigint))
+  AND start_time < coalesce(:overlaps_to::timestamptz, 'infinity')
+  AND start_time > coalesce(:overlaps_from::timestamptz, '-infinity') - interval '366 days'
+  AND end_time > coalesce(:overlaps_from::timestamptz, '-infinity')
+  AND (start_time, id)
+    < (coalesce(:after_start_time::timestamptz, 'infinity'), coalesce(:after_id::bigint, 9223372036854775807))
 ORDER BY start_time DESC, id DESC
 LIMIT :limit;
 
 -- name: select_booking(booking_id, user_id)^
 -- Find one booking of a person.
-SELECT id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at
+SELECT id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at,
+       uid, event_type_uid, guest, coalesce(hosts, ARRAY[user_id]) AS hosts, assignment
 FROM bookings
 WHERE id = :booking_id AND user_id = :user_id;
 
@@ -64,7 +74,7 @@ WHERE id = :booking_id AND user_id = :user_id;
 -- Change a booking as a whole. No row: not there. A refusal says why nothing was changed.
 SELECT pg_advisory_xact_lock(1, mod(:user_id::bigint, 2147483647)::integer);
 WITH target AS MATERIALIZED (
-    SELECT id, user_id, status, exclusive, version,
+    SELECT id, uid, user_id, status, exclusive, version,
            -- An entry that was laid over an exclusive one does not keep it from being renamed.
            start_time <> coalesce(:start_time::timestamptz, start_time)
                OR end_time <> coalesce(:end_time::timestamptz, end_time) AS moves,
@@ -78,6 +88,7 @@ WITH target AS MATERIALIZED (
            CASE WHEN end_time <= start_time THEN 'bookings_interval_check'
                 WHEN end_time - start_time > interval '366 days' THEN 'bookings_duration_check'
                 WHEN NOT version = ANY(coalesce(:versions::bigint[], ARRAY[version])) THEN 'precondition_failed'
+                WHEN uid IS NOT NULL THEN 'appointment'
                 WHEN status = 'cancelled' THEN 'booking_cancelled'
                 WHEN exclusive AND moves AND conflicts <> '{}' THEN 'booking_conflict' END AS refusal
     FROM target, LATERAL (
@@ -86,7 +97,12 @@ WITH target AS MATERIALIZED (
             SELECT id FROM bookings
             WHERE user_id = target.user_id AND id <> target.id AND status = 'confirmed'
               AND start_time < target.end_time AND end_time > target.start_time
-              AND start_time > target.start_time - interval '366 days'
+              AND start_time > target.start_time - interval '1 day'
+            UNION ALL
+            SELECT id FROM bookings
+            WHERE user_id = target.user_id AND id <> target.id AND status = 'confirmed'
+              AND end_time - start_time > interval '1 day'
+              AND end_time > target.start_time AND start_time <= target.start_time - interval '1 day'
             ORDER BY id LIMIT 500
         ) AS overlapping
     ) AS overlap
@@ -97,19 +113,21 @@ WITH target AS MATERIALIZED (
     FROM verdict
     WHERE bookings.id = verdict.id AND refusal IS NULL
     RETURNING bookings.id, bookings.user_id, bookings.title, bookings.start_time, bookings.end_time,
-              bookings.status, bookings.exclusive, bookings.version, bookings.created_at, bookings.updated_at
+              bookings.status, bookings.exclusive, bookings.version, bookings.created_at, bookings.updated_at,
+              bookings.uid, event_type_uid, guest, coalesce(hosts, ARRAY[bookings.user_id]) AS hosts, assignment
 )
 SELECT changed.id, changed.user_id, changed.title, changed.start_time, changed.end_time, changed.status,
-       changed.exclusive, changed.version, changed.created_at, changed.updated_at, refusal, conflicts
+       changed.exclusive, changed.version, changed.created_at, changed.updated_at, changed.uid, event_type_uid, guest,
+       hosts, assignment, refusal, conflicts, verdict.uid AS appointment
 FROM verdict LEFT JOIN changed ON true;
 
 -- name: cancel_booking(booking_id, user_id, versions, request_id)^
 -- Cancel a booking, with its notification and its e-mail. No row: not there, or cancelled already.
 SELECT pg_advisory_xact_lock(1, mod(:user_id::bigint, 2147483647)::integer);
 WITH verdict AS MATERIALIZED (
-    SELECT id,
-           CASE WHEN NOT version = ANY(coalesce(:versions::bigint[], ARRAY[version]))
-                THEN 'precondition_failed' END AS refusal
+    SELECT id, uid,
+           CASE WHEN NOT version = ANY(coalesce(:versions::bigint[], ARRAY[version])) THEN 'precondition_failed'
+                WHEN uid IS NOT NULL THEN 'appointment' END AS refusal
     FROM bookings
     WHERE id = :booking_id AND user_id = :user_id AND status = 'confirmed'
 ), changed AS (
@@ -117,7 +135,8 @@ WITH verdict AS MATERIALIZED (
     SET status = 'cancelled', version = version + 1, updated_at = now()
     FROM verdict
     WHERE bookings.id = verdict.id AND refusal IS NULL
-    RETURNING bookings.id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at
+    RETURNING bookings.id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at,
+              bookings.uid, event_type_uid, guest, coalesce(hosts, ARRAY[user_id]) AS hosts, assignment
 ), notification AS (
     INSERT INTO notifications (user_id, type, title, message, metadata)
     SELECT user_id, 'BOOKING_CANCELLED', 'Booking "' || title || '" cancelled',
@@ -135,7 +154,7 @@ WITH verdict AS MATERIALIZED (
     RETURNING id
 )
 SELECT changed.id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at,
-       refusal, email.id AS email_id
+       changed.uid, event_type_uid, guest, hosts, assignment, refusal, email.id AS email_id, verdict.uid AS appointment
 FROM verdict LEFT JOIN changed ON true LEFT JOIN email ON true;
 
 -- name: restore_booking(booking_id, user_id, versions, request_id)^
@@ -143,7 +162,8 @@ FROM verdict LEFT JOIN changed ON true LEFT JOIN email ON true;
 SELECT pg_advisory_xact_lock(1, mod(:user_id::bigint, 2147483647)::integer);
 WITH verdict AS MATERIALIZED (
     SELECT target.id, conflicts,
-           CASE WHEN start_time < now() THEN 'booking_in_past'
+           CASE WHEN uid IS NOT NULL AND status = 'cancelled' THEN 'guest_booking'
+                WHEN start_time < now() THEN 'booking_in_past'
                 WHEN NOT version = ANY(coalesce(:versions::bigint[], ARRAY[version])) THEN 'precondition_failed'
                 WHEN status = 'confirmed' THEN 'booking_not_cancelled'
                 WHEN exclusive AND conflicts <> '{}' THEN 'booking_conflict' END AS refusal
@@ -153,7 +173,12 @@ WITH verdict AS MATERIALIZED (
             SELECT id FROM bookings
             WHERE user_id = target.user_id AND id <> target.id AND status = 'confirmed'
               AND start_time < target.end_time AND end_time > target.start_time
-              AND start_time > target.start_time - interval '366 days'
+              AND start_time > target.start_time - interval '1 day'
+            UNION ALL
+            SELECT id FROM bookings
+            WHERE user_id = target.user_id AND id <> target.id AND status = 'confirmed'
+              AND end_time - start_time > interval '1 day'
+              AND end_time > target.start_time AND start_time <= target.start_time - interval '1 day'
             ORDER BY id LIMIT 500
         ) AS overlapping
     ) AS overlap
@@ -163,7 +188,8 @@ WITH verdict AS MATERIALIZED (
     SET status = 'confirmed', version = version + 1, updated_at = now()
     FROM verdict
     WHERE bookings.id = verdict.id AND refusal IS NULL
-    RETURNING bookings.id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at
+    RETURNING bookings.id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at,
+              bookings.uid, event_type_uid, guest, coalesce(hosts, ARRAY[user_id]) AS hosts, assignment
 ), notification AS (
     INSERT INTO notifications (user_id, type, title, message, metadata)
     SELECT user_id, 'BOOKING_CONFIRMED', 'Booking "' || title || '" confirmed',
@@ -181,5 +207,5 @@ WITH verdict AS MATERIALIZED (
     RETURNING id
 )
 SELECT changed.id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at,
-       refusal, conflicts, email.id AS email_id
+       changed.uid, event_type_uid, guest, hosts, assignment, refusal, conflicts, email.id AS email_id
 FROM verdict LEFT JOIN changed ON true LEFT JOIN email ON true;

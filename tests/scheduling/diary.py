@@ -6,6 +6,7 @@ from tests.people import time_on
 from tests.scheduling.answers import rows
 
 BOOKING = {
+    *("uid", "event_type_uid", "guest", "hosts", "assignment"),
     "id",
     "user_id",
     "title",

@@ -26,6 +26,8 @@ def test_booking_is_answered_as_it_is_stored(people):
         "status": "confirmed",
         "exclusive": False,
         "version": 1,
+        "hosts": [people.alice.id],
+        **dict.fromkeys(("uid", "event_type_uid", "guest", "assignment")),
     }
     assert answer.json["conflicts"] == []
     assert people.alice.get(f"/bookings/{booking['id']}").json == booking

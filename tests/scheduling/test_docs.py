@@ -28,7 +28,7 @@ def operations(document):
 
 def routes(app):
     return {
-        (method, rule.rule.replace("<id:", "{").replace(">", "}")): app.view_functions[rule.endpoint]
+        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)): app.view_functions[rule.endpoint]
         for rule in app.url_map.iter_rules()
         for method in rule.methods & METHODS
         if rule.rule.startswith(("/api/v1/", "/health", "/metrics"))
@@ -112,13 +112,15 @@ def test_security_is_what_the_route_declares(app, document):
         Access.PUBLIC: None,
         Access.OPTIONAL: [{}, {"bearer": []}],
         Access.AUTHENTICATED: [{"bearer": []}],
+        Access.GUEST: [{"manage_token": []}],
         Access.ADMIN: [{"bearer": []}],
     }
     views = routes(app)
     for key, operation in operations(document).items():
         access = access_of(views[key])
         assert operation.get("security") == expected[access], key
-        refuses_strangers = access in (Access.AUTHENTICATED, Access.ADMIN) or key[1].endswith(("/login", "/metrics"))
+        needs_token = access in (Access.GUEST, Access.AUTHENTICATED, Access.ADMIN)
+        refuses_strangers = needs_token or key[1].endswith(("/login", "/metrics"))
         assert ("401" in operation["responses"]) == refuses_strangers, key
         if access is Access.ADMIN:
             assert "403" in operation["responses"]

@@ -32,6 +32,19 @@ LOADED = (
     FROM generate_series(1, 12 * %(users)s) AS n
     ON CONFLICT DO NOTHING
     """,
+    # One person in ten has one of everything, one person many; organizations have some, too.
+    """
+    INSERT INTO schedules (user_id, name, time_zone, rules, is_default)
+    SELECT CASE WHEN n %% 10 = 0 THEN 1 + n %% %(users)s ELSE %(heavy)s END, 'Hours', 'Europe/Berlin', '[]', false
+    FROM generate_series(1, 2 * %(heavy_rows)s) AS n
+    """,
+    """
+    INSERT INTO event_types (uid, owner_id, organization_id, title, duration_minutes, slot_minutes, assignment)
+    SELECT 'link ' || n, CASE WHEN n %% 10 = 0 THEN 1 + n %% %(users)s ELSE %(heavy)s END,
+           CASE WHEN n %% 4 = 0 THEN 1 + n %% 600 END, 'Talk', 30, 30, 'one'
+    FROM generate_series(1, 2 * %(heavy_rows)s) AS n
+    """,
+    "INSERT INTO event_type_hosts (event_type_id, user_id) SELECT id, owner_id FROM event_types",
     # Neighbours in a table belong to different people; one of them comes again and again.
     """
     INSERT INTO bookings (user_id, title, start_time, end_time, status, exclusive)
@@ -62,7 +75,17 @@ LOADED = (
     FROM generate_series(1, %(million)s, 10) AS n
     """,
 )
-LARGE = {"bookings", "notifications", "analytics_events_first", "emails", "analytics_counts", "analytics_last_seen"}
+LARGE = {
+    "schedules",
+    "event_types",
+    "event_type_hosts",
+    "bookings",
+    "notifications",
+    "analytics_events_first",
+    "emails",
+    "analytics_counts",
+    "analytics_last_seen",
+}
 
 
 def load(connection: Connection) -> None:

@@ -1,0 +1,129 @@
+"""Turn rows into what the availability engine is told."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from scheduling.availability.facts import Busy, EventType, Hold, Host, Schedule, WeeklyHours
+from scheduling.errors import ApiError, not_found
+from sql.database import Transaction
+from sql.queries import Row, appointments
+
+# Who has made no schedule yet can be booked in office hours.
+_OFFICE_HOURS = Schedule(ZoneInfo("UTC"), rules=(WeeklyHours(("MO", "TU", "WE", "TH", "FR"), 9 * 60, 17 * 60),))
+
+
+@dataclass(frozen=True, slots=True)
+class Bookable:
+    """What is booked through a link: its row, its rules, and its hosts, of whom nothing is known yet to be taken."""
+
+    row: Row
+    event_type: EventType
+
+    @property
+    def user_ids(self) -> list[int]:
+        """Return the ids of all hosts."""
+        return [host["user_id"] for host in self.row["hosts"]]
+
+    def hosts(self, taken: Iterable[Row], user_ids: Sequence[int] | None = None) -> list[Host]:
+        """Return the hosts, or some of them, with what is taken of their time."""
+        people = [host for host in self.row["hosts"] if user_ids is None or host["user_id"] in user_ids]
+        return make_hosts(people, taken)
+
+
+def find_bookable(tx: Transaction, event_type_uid: str) -> Bookable:
+    """Return what is booked through a link; raise ApiError 404 where there is none, or none any more."""
+    row = appointments.select_bookable(tx, event_type_uid=event_type_uid)
+    if row is None or not row["is_active"]:
+        raise not_found("Event type")
+    return Bookable(row, _event_type(row))
+
+
+def require_insider(tx: Transaction, bookable: Bookable, user_id: int) -> None:
+    """Raise ApiError 403 for whoever is neither a host nor a manager."""
+    about = {name: bookable.row[name] for name in ("organization_id", "owner_id")}
+    if not appointments.select_insider(tx, event_type_id=bookable.row["id"], user_id=user_id, **about):
+        raise ApiError(403, "forbidden", "This is for the hosts of the event type, and for who manages it")
+
+
+def select_taken(
+    tx: Transaction,
+    bookable: Bookable,
+    starts: datetime,
+    ends: datetime,
+    *,
+    user_ids: Sequence[int] | None = None,
+    but: str | None = None,
+) -> list[Row]:
+    """Return what is taken of the hosts' time, or of some of them, around [starts, ends), but for one booking."""
+    rows: list[Row] = appointments.select_taken(
+        tx,
+        user_ids=list(user_ids or bookable.user_ids),
+        starts=starts,
+        ends=ends,
+        event_type_uid=bookable.row["uid"],
+        except_uid=but,
+    )
+    return rows
+
+
+def make_hosts(people: Iterable[Mapping[str, Any]], taken: Iterable[Row]) -> list[Host]:
+    """Return people as the engine knows them."""
+    by_person: dict[int, list[Row]] = defaultdict(list)
+    for row in taken:
+        by_person[row["user_id"]].append(row)
+    return [_host(person, by_person[person["user_id"]]) for person in people]
+
+
+def _host(person: Mapping[str, Any], taken: Sequence[Row]) -> Host:
+    bookings = [row for row in taken if row["kind"] == "booking"]
+    record = next((row for row in taken if row["kind"] == "record"), None)
+    return Host(
+        user_id=person["user_id"],
+        schedule=_schedule(person),
+        busy=[
+            Busy(row["claim_start"], row["claim_end"], row["start_time"], row["end_time"], row["number"])
+            for row in bookings
+        ],
+        holds=[Hold(row["claim_start"], row["claim_end"], row["end_time"]) for row in taken if row["kind"] == "hold"],
+        booked_starts=[row["start_time"] for row in bookings if row["of_type"]],
+        is_member=person.get("is_member", True),
+        upcoming=record["number"] if record else 0,
+        last_booked_at=record["claim_end"] if record else None,
+    )
+
+
+def _event_type(row: Row) -> EventType:
+    return EventType(
+        duration_minutes=row["duration_minutes"],
+        slot_minutes=row["slot_minutes"],
+        buffer_before_minutes=row["buffer_before_minutes"],
+        buffer_after_minutes=row["buffer_after_minutes"],
+        notice_minutes=row["notice_minutes"],
+        horizon_days=row["horizon_days"],
+        daily_limit=row["daily_limit"],
+        assignment=row["assignment"],
+    )
+
+
+def _schedule(person: Mapping[str, Any]) -> Schedule:
+    if person["time_zone"] is None:
+        return _OFFICE_HOURS
+    return Schedule(
+        ZoneInfo(person["time_zone"]),
+        rules=[WeeklyHours(rule["days"], _minutes(rule["start"]), _minutes(rule["end"])) for rule in person["rules"]],
+        overrides={
+            date.fromisoformat(override["date"]): [
+                (_minutes(interval["start"]), _minutes(interval["end"])) for interval in override["intervals"]
+            ]
+            for override in person["overrides"]
+        },
+    )
+
+
+def _minutes(time: str) -> int:
+    hours, _, minutes = time.partition(":")
+    return int(hours) * 60 + int(minutes)

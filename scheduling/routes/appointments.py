@@ -1,0 +1,104 @@
+"""Book somebody through a link: what is free, why something is not, holds, and bookings by guests."""
+
+from dataclasses import asdict
+from typing import Any
+
+from flask import Response
+
+from scheduling.access import authenticated, optionally_authenticated, public
+from scheduling.appointments import book, hold
+from scheduling.availability.explanation import explain
+from scheduling.availability.slots import by_local_date, find_slots
+from scheduling.availability.wall_clock import find_zone
+from scheduling.blueprint import Blueprint
+from scheduling.bookable import find_bookable, require_insider, select_taken
+from scheduling.context import caller_id, reading, services, transaction
+from scheduling.etags import tagged
+from scheduling.guests import for_guest
+from scheduling.idempotency import idempotent
+from scheduling.limited import client_address, limited
+from scheduling.schemas.appointments import (
+    AppointmentIn,
+    AppointmentMadeOut,
+    ExplanationOut,
+    HoldIn,
+    HoldOut,
+    SlotsOut,
+    SlotsQuery,
+    StartQuery,
+)
+from scheduling.schemas.common import MessageOut
+from sql.queries import Row, appointments
+
+blueprint = Blueprint("appointments", __name__, url_prefix="", description="Booking people through a link.")
+
+
+@blueprint.get("/event-types/<uid:event_type_uid>/slots")
+@public
+@limited("rate_limit_slots")
+@blueprint.arguments(SlotsQuery, location="query")
+@blueprint.response(200, SlotsOut)
+def list_slots(query: dict[str, Any], event_type_uid: str) -> dict[str, Any]:
+    """List the times that can be booked, by the dates of a time zone."""
+    with reading() as tx:
+        bookable = find_bookable(tx, event_type_uid)
+        taken = select_taken(tx, bookable, query["starts"], query["ends"])
+    slots = find_slots(
+        bookable.event_type,
+        bookable.hosts(taken),
+        now=bookable.row["now"],
+        start=query["starts"],
+        end=query["ends"],
+    )
+    return {"time_zone": query["time_zone"], "days": by_local_date(slots, find_zone(query["time_zone"]))}
+
+
+@blueprint.get("/event-types/<uid:event_type_uid>/explain")
+@authenticated
+@blueprint.arguments(StartQuery, location="query")
+@blueprint.response(200, ExplanationOut)
+def explain_start(query: dict[str, Any], event_type_uid: str) -> dict[str, Any]:
+    """Say of each host and each rule whether it lets a start be booked; for hosts and managers."""
+    start = query["start"]
+    with reading() as tx:
+        bookable = find_bookable(tx, event_type_uid)
+        require_insider(tx, bookable, caller_id())
+        taken = select_taken(tx, bookable, start, start + bookable.event_type.duration)
+    return asdict(explain(bookable.event_type, bookable.hosts(taken), now=bookable.row["now"], start=start))
+
+
+@blueprint.post("/event-types/<uid:event_type_uid>/holds")
+@optionally_authenticated
+@limited("rate_limit_guests")
+@idempotent
+@blueprint.arguments(HoldIn)
+@blueprint.response(201, HoldOut)
+def create_hold(wish: dict[str, Any], event_type_uid: str) -> Row:
+    """Keep a time for five minutes, in which nobody else can book it."""
+    with transaction() as tx:
+        return hold(tx, event_type_uid, wish["start"], client_address(), services().settings.holds_per_address)
+
+
+@blueprint.delete("/holds/<uid:hold_uid>")
+@public
+@limited("rate_limit_guests")
+@blueprint.response(200, MessageOut)
+def release_hold(hold_uid: str) -> dict[str, Any]:
+    """Let a time go that is held; who does not know the hold cannot."""
+    with transaction() as tx:
+        appointments.delete_hold(tx, uid=hold_uid)
+    return {"message": "Hold released"}
+
+
+@blueprint.post("/event-types/<uid:event_type_uid>/bookings")
+@optionally_authenticated
+@limited("rate_limit_guests")
+@idempotent
+@blueprint.arguments(AppointmentIn)
+@blueprint.response(201, AppointmentMadeOut)
+def book_as_guest(request: dict[str, Any], event_type_uid: str) -> tuple[Response, int]:
+    """Book a time as a guest; the answer has the token that moves and cancels the booking."""
+    with transaction() as tx:
+        booking, token = book(tx, event_type_uid, request)
+    answer = {"message": "Booking created successfully", "booking": for_guest(booking), "manage_token": token}
+    return tagged(booking, answer, by="uid"), 201

@@ -1,0 +1,50 @@
+"""Find when the members of an organization are free together."""
+
+from datetime import timedelta
+from typing import Any
+
+from scheduling.access import authenticated
+from scheduling.availability.common_times import find_common_times
+from scheduling.blueprint import Blueprint
+from scheduling.bookable import make_hosts
+from scheduling.context import caller_id, reading
+from scheduling.errors import invalid, not_found
+from scheduling.idempotency import idempotent
+from scheduling.schemas.appointments import CommonTimesIn, CommonTimesOut
+from sql.queries import appointments
+
+blueprint = Blueprint("availability", __name__, url_prefix="/availability", description="Common free times.")
+
+
+@blueprint.post("/find")
+@authenticated
+@idempotent
+@blueprint.arguments(CommonTimesIn)
+@blueprint.response(200, CommonTimesOut)
+def find_common_free_times(wish: dict[str, Any]) -> dict[str, Any]:
+    """Find the times at which enough members of one organization are free; nobody sees what keeps the others."""
+    with reading() as tx:
+        people = appointments.select_people(
+            tx, user_ids=wish["user_ids"], organization_id=wish["organization_id"], caller_id=caller_id()
+        )
+        if not people or (wish["user_ids"] and len(people) < len(set(wish["user_ids"]))):
+            raise not_found("An organization of the caller with these members was")
+        taken = appointments.select_taken(
+            tx,
+            user_ids=[person["user_id"] for person in people],
+            starts=wish["starts"],
+            ends=wish["ends"],
+            event_type_uid=None,
+            except_uid=None,
+        )
+    quorum = wish["quorum"] or len(people)
+    if quorum > len(people):
+        raise invalid("/quorum", f"There are {len(people)} people; the quorum cannot be larger")
+    times = find_common_times(
+        make_hosts(people, taken),
+        duration=timedelta(minutes=wish["duration_minutes"]),
+        start=wish["starts"],
+        end=wish["ends"],
+        quorum=quorum,
+    )
+    return {"time_zone": wish["time_zone"], "times": times}

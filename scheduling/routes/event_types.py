@@ -1,0 +1,142 @@
+"""Offer what others may book, alone or for an organization."""
+
+import secrets
+from functools import partial
+from typing import Any
+
+import orjson
+from flask import Response, g
+
+from scheduling.access import authenticated, optionally_authenticated
+from scheduling.blueprint import Blueprint
+from scheduling.context import caller_id, reading, statement
+from scheduling.errors import ApiError, invalid, not_found
+from scheduling.etags import expected_versions, matches_none, not_modified, tagged
+from scheduling.idempotency import idempotent
+from scheduling.pages import page
+from scheduling.schemas.common import MessageOut
+from scheduling.schemas.event_types import (
+    EventTypeChangeIn,
+    EventTypeIn,
+    EventTypeOut,
+    EventTypesQuery,
+    EventTypeWrittenOut,
+    PublicEventTypeOut,
+)
+from sql.queries import Row, event_types
+
+blueprint = Blueprint("event_types", __name__, url_prefix="/event-types", description="What others may book.")
+
+_PUBLIC = ("uid", "title", "description", "duration_minutes")
+_INVALID_HOSTS = {
+    "too_many_hosts": 'With the assignment "one" there is exactly one host',
+    "host_is_not_owner": "Without an organization the owner is the only host",
+    "host_is_no_member": "Every host must be a member of the organization",
+}
+_ABSENT = {"organization_not_found": "Organization", "schedule_not_found": "Schedule"}
+
+
+@blueprint.post("")
+@authenticated
+@idempotent
+@blueprint.arguments(EventTypeIn)
+@blueprint.response(201, EventTypeWrittenOut)
+def create_event_type(event_type: dict[str, Any]) -> tuple[Response, int]:
+    """Offer something to be booked: for oneself or, as an admin, for an organization."""
+    hosts = sorted(event_type.pop("hosts", [caller_id()]))
+    with statement() as tx:
+        created = event_types.insert_event_type(
+            tx, user_id=caller_id(), uid=secrets.token_urlsafe(16), hosts=hosts, **event_type
+        )
+    return _answer("Event type created successfully", _accepted(created)), 201
+
+
+@blueprint.get("")
+@authenticated
+@blueprint.arguments(EventTypesQuery, location="query")
+@blueprint.response(200, EventTypeOut(many=True))
+def list_event_types(query: dict[str, Any]) -> Response:
+    """List what the caller manages or hosts, newest first."""
+    with reading() as tx:
+        return page(
+            query,
+            partial(event_types.select_event_types, tx),
+            key=("id",),
+            user_id=caller_id(),
+            organization_id=query["organization_id"],
+        )
+
+
+@blueprint.get("/<uid:event_type_uid>")
+@optionally_authenticated
+@blueprint.response(200, {"anyOf": [EventTypeOut, PublicEventTypeOut]})
+@blueprint.alt_response(304, description="The client has the latest version")
+def read_event_type(event_type_uid: str) -> Response | dict[str, Any]:
+    """Return an event type: all of it to its managers and hosts, the public part to everybody else."""
+    with reading() as tx:
+        event_type = event_types.select_event_type(
+            tx,
+            uid=event_type_uid,
+            user_id=g.token and g.token.user_id,
+            issued_at=g.token and g.token.issued_at,
+            token_id=g.token and g.token.token_id,
+        )
+    if event_type is None:
+        raise not_found("Event type")
+    if not event_type.pop("sees_all"):
+        return {name: event_type[name] for name in _PUBLIC}
+    if matches_none(event_type, by="uid"):
+        return tagged(event_type, event_type, by="uid")
+    return not_modified(event_type, by="uid")
+
+
+@blueprint.patch("/<uid:event_type_uid>")
+@authenticated
+@blueprint.arguments(EventTypeChangeIn)
+@blueprint.response(200, EventTypeWrittenOut)
+def change_event_type(changes: dict[str, Any], event_type_uid: str) -> Response:
+    """Change an event type, for those who manage it; who has booked already keeps what was booked."""
+    hosts = changes.pop("hosts", None)
+    with statement() as tx:
+        changed = event_types.change_event_type(
+            tx,
+            uid=event_type_uid,
+            user_id=caller_id(),
+            changes=orjson.dumps(changes).decode(),
+            hosts=hosts and sorted(hosts),
+            versions=expected_versions(event_type_uid),
+        )
+    return _answer("Event type updated successfully", _accepted(changed))
+
+
+@blueprint.delete("/<uid:event_type_uid>")
+@authenticated
+@blueprint.response(200, MessageOut)
+def delete_event_type(event_type_uid: str) -> dict[str, Any]:
+    """Delete an event type, for those who manage it; what was booked stays."""
+    with statement() as tx:
+        deleted = event_types.delete_event_type(
+            tx, uid=event_type_uid, user_id=caller_id(), versions=expected_versions(event_type_uid)
+        )
+    _accepted(deleted)
+    return {"message": "Event type deleted successfully"}
+
+
+def _accepted(event_type: Row | None) -> Row:
+    """Return an event type that was written; raise ApiError for one that was not."""
+    if event_type is None:
+        raise not_found("Event type")
+    refusal = event_type.pop("refusal")
+    if refusal in _INVALID_HOSTS:
+        raise invalid("/hosts", _INVALID_HOSTS[refusal])
+    if refusal in _ABSENT:
+        raise not_found(_ABSENT[refusal])
+    if refusal == "precondition_failed":
+        raise ApiError(412, "precondition_failed", "The event type has changed meanwhile; read it again")
+    if refusal is not None:
+        raise ApiError(403, "forbidden", "Only those who manage the event type may do this")
+    return event_type
+
+
+def _answer(message: str, event_type: Row) -> Response:
+    return tagged(event_type, {"message": message, "event_type": event_type}, by="uid")

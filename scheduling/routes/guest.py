@@ -1,0 +1,68 @@
+"""What a guest may do with a booking: look at it, move it, cancel it."""
+
+from typing import Any
+
+from flask import Response
+
+from scheduling.access import guest
+from scheduling.appointments import cancel, is_managed_by, move, seize
+from scheduling.blueprint import Blueprint
+from scheduling.context import reading, transaction
+from scheduling.errors import not_found
+from scheduling.etags import matches_none, not_modified, require_version, tagged
+from scheduling.guests import for_guest, manage_token
+from scheduling.limited import limited
+from scheduling.schemas.appointments import AppointmentChangedOut, CancellationIn, GuestBookingOut, MoveIn
+from sql.queries import Row, appointments
+
+blueprint = Blueprint(
+    "guest", __name__, url_prefix="/guest/bookings", description="Bookings, as their guests see them."
+)
+
+
+@blueprint.get("/<uid:booking_uid>")
+@guest
+@limited("rate_limit_guests")
+@blueprint.response(200, GuestBookingOut)
+@blueprint.alt_response(304, description="The client has the latest version")
+def read_guest_booking(booking_uid: str) -> Response:
+    """Return the booking that the token manages."""
+    with reading() as tx:
+        booking = _managed(appointments.select_appointment(tx, uid=booking_uid, user_id=None), manage_token())
+    seen = for_guest(booking)
+    return tagged(seen, seen, by="uid") if matches_none(seen, by="uid") else not_modified(seen, by="uid")
+
+
+@blueprint.patch("/<uid:booking_uid>")
+@guest
+@limited("rate_limit_guests")
+@blueprint.arguments(MoveIn)
+@blueprint.response(200, AppointmentChangedOut)
+def move_guest_booking(wish: dict[str, Any], booking_uid: str) -> Response:
+    """Move the booking to another start; where that is not free, the old time is kept."""
+    with transaction() as tx:
+        booking = _managed(seize(tx, booking_uid), manage_token())
+        require_version(booking, by="uid")
+        moved = for_guest(move(tx, booking, wish["start"]))
+    return tagged(moved, {"message": "Booking updated successfully", "booking": moved}, by="uid")
+
+
+@blueprint.delete("/<uid:booking_uid>")
+@guest
+@limited("rate_limit_guests")
+@blueprint.arguments(CancellationIn)
+@blueprint.response(200, AppointmentChangedOut)
+def cancel_guest_booking(cancellation: dict[str, Any], booking_uid: str) -> Response:
+    """Cancel the booking; a body may say why."""
+    with transaction() as tx:
+        booking = _managed(seize(tx, booking_uid), manage_token())
+        require_version(booking, by="uid")
+        cancelled = for_guest(cancel(tx, booking, cancellation["reason"]))
+    return tagged(cancelled, {"message": "Booking cancelled successfully", "booking": cancelled}, by="uid")
+
+
+def _managed(booking: Row | None, token: str) -> Row:
+    """Return the booking that a token manages; raise ApiError 404 for any other."""
+    if booking is None or not is_managed_by(booking, token):
+        raise not_found("Booking")
+    return booking

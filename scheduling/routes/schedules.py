@@ -1,0 +1,109 @@
+"""Write down when one can be booked: weekly hours, and dates that replace them."""
+
+from functools import partial
+from typing import Any
+
+import orjson
+from flask import Response
+
+from scheduling.access import authenticated
+from scheduling.blueprint import Blueprint
+from scheduling.context import caller_id, reading, statement
+from scheduling.errors import ApiError, not_found
+from scheduling.etags import expected_versions, matches_none, not_modified, tagged
+from scheduling.idempotency import idempotent
+from scheduling.pages import page
+from scheduling.schemas.common import MessageOut, PageQuery
+from scheduling.schemas.schedules import ScheduleChangeIn, ScheduleIn, ScheduleOut, ScheduleWrittenOut
+from sql.queries import Row, schedules
+
+blueprint = Blueprint("schedules", __name__, url_prefix="/schedules", description="When one can be booked.")
+
+_COLUMNS = ("name", "time_zone", "rules", "overrides", "is_default")
+
+
+@blueprint.post("")
+@authenticated
+@idempotent
+@blueprint.arguments(ScheduleIn)
+@blueprint.response(201, ScheduleWrittenOut)
+def create_schedule(schedule: dict[str, Any]) -> tuple[Response, int]:
+    """Write down when the caller can be booked; the first schedule is the default."""
+    with statement() as tx:
+        created = schedules.insert_schedule(tx, user_id=caller_id(), **_columns(schedule))
+    return _answer("Schedule created successfully", created), 201
+
+
+@blueprint.get("")
+@authenticated
+@blueprint.arguments(PageQuery, location="query")
+@blueprint.response(200, ScheduleOut(many=True))
+def list_schedules(query: dict[str, Any]) -> Response:
+    """List the caller's schedules, newest first."""
+    with reading() as tx:
+        return page(query, partial(schedules.select_schedules, tx), key=("id",), user_id=caller_id())
+
+
+@blueprint.get("/<id:schedule_id>")
+@authenticated
+@blueprint.response(200, ScheduleOut)
+@blueprint.alt_response(304, description="The client has the latest version")
+def read_schedule(schedule_id: int) -> Response:
+    """Return one schedule."""
+    with reading() as tx:
+        schedule = schedules.select_schedule(tx, schedule_id=schedule_id, user_id=caller_id())
+    if schedule is None:
+        raise not_found("Schedule")
+    return tagged(schedule, schedule) if matches_none(schedule) else not_modified(schedule)
+
+
+@blueprint.patch("/<id:schedule_id>")
+@authenticated
+@blueprint.arguments(ScheduleChangeIn)
+@blueprint.response(200, ScheduleWrittenOut)
+def change_schedule(changes: dict[str, Any], schedule_id: int) -> Response:
+    """Change a schedule, or make it the default instead of the one that is."""
+    with statement() as tx:
+        changed = schedules.change_schedule(
+            tx,
+            schedule_id=schedule_id,
+            user_id=caller_id(),
+            versions=expected_versions(schedule_id),
+            **_columns(changes),
+        )
+    return _answer("Schedule updated successfully", _accepted(changed))
+
+
+@blueprint.delete("/<id:schedule_id>")
+@authenticated
+@blueprint.response(200, MessageOut)
+def delete_schedule(schedule_id: int) -> dict[str, Any]:
+    """Delete a schedule; event types that have it fall back to the default of each host."""
+    with statement() as tx:
+        deleted = schedules.delete_schedule(
+            tx, schedule_id=schedule_id, user_id=caller_id(), versions=expected_versions(schedule_id)
+        )
+    _accepted(deleted)
+    return {"message": "Schedule deleted successfully"}
+
+
+def _columns(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of a schedule; what is not given is None."""
+    columns = {name: given.get(name) for name in _COLUMNS}
+    for name in ("rules", "overrides"):
+        if columns[name] is not None:
+            columns[name] = orjson.dumps(columns[name]).decode()
+    return columns
+
+
+def _accepted(schedule: Row | None) -> Row:
+    """Return a schedule that was written; raise ApiError for one that was not."""
+    if schedule is None:
+        raise not_found("Schedule")
+    if schedule.pop("refusal") is not None:
+        raise ApiError(412, "precondition_failed", "The schedule has changed meanwhile; read it again")
+    return schedule
+
+
+def _answer(message: str, schedule: Row) -> Response:
+    return tagged(schedule, {"message": message, "schedule": schedule})

@@ -1,0 +1,184 @@
+"""Slots, holds and bookings by guests."""
+
+from datetime import timedelta
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validates_schema
+from marshmallow.validate import Length
+
+from scheduling.schemas.bookings import GuestOut
+from scheduling.schemas.event_types import WholeNumber
+from scheduling.schemas.fields import Email, Input, Instant, Text
+from scheduling.schemas.schedules import TimeZone
+
+LONGEST_WINDOW = timedelta(days=62)
+
+
+class _Window(Input):
+    """A period of at most 62 days."""
+
+    starts = Instant(data_key="from", required=True)
+    ends = Instant(data_key="to", required=True)
+    time_zone = TimeZone(load_default="UTC")
+
+    @validates_schema
+    def _window_is_one(self, data: dict[str, Any], **_: Any) -> None:
+        starts, ends = data.get("starts"), data.get("ends")
+        if starts is None or ends is None:
+            return
+        if ends <= starts:
+            raise ValidationError("Must be after from.", "to")
+        if ends - starts > LONGEST_WINDOW:
+            raise ValidationError("Must not be more than 62 days after from.", "to")
+
+
+class SlotsQuery(_Window):
+    """For which period slots are wanted, and for which clock."""
+
+
+class StartQuery(Input):
+    """Which start is asked about."""
+
+    start = Instant(required=True)
+
+
+class HoldIn(Input):
+    """A time to hold."""
+
+    start = Instant(required=True)
+
+
+class AppointmentIn(Input):
+    """A booking by a guest."""
+
+    start = Instant(required=True)
+    name = Text(longest=100, required=True)
+    email = Email(required=True)
+    time_zone = TimeZone(required=True)
+    notes = fields.String(load_default=None, allow_none=True, validate=Length(max=2000))
+    hold = fields.String(load_default=None, allow_none=True, validate=Length(1, 64))
+
+
+class MoveIn(Input):
+    """The new start of a booking by a guest."""
+
+    start = Instant(required=True)
+
+
+class CancellationIn(Input):
+    """Why a booking is cancelled."""
+
+    reason = Text(longest=500, load_default=None, allow_none=True)
+
+
+class CommonTimesIn(_Window):
+    """Whose common free times are wanted."""
+
+    organization_id = WholeNumber(1, 2**63 - 1, load_default=None)
+    user_ids = fields.List(WholeNumber(1, 2**63 - 1), load_default=None, validate=Length(1, 50))
+    duration_minutes = WholeNumber(1, 1440, required=True)
+    quorum = WholeNumber(1, 50, load_default=None)
+
+    @validates_schema
+    def _somebody_is_meant(self, data: dict[str, Any], **_: Any) -> None:
+        if data.get("organization_id") is None and data.get("user_ids") is None:
+            raise ValidationError("Give user_ids, an organization_id or both.", "user_ids")
+
+
+class SlotOut(Schema):
+    """A time that can be booked."""
+
+    start = fields.DateTime(required=True)
+    end = fields.DateTime(required=True)
+
+
+class LocalSlotOut(SlotOut):
+    """A time that can be booked, as a clock of the zone shows it."""
+
+    local_start = fields.DateTime(required=True)
+
+
+class SlotDayOut(Schema):
+    """The slots of a date."""
+
+    date = fields.Date(required=True)
+    slots = fields.List(fields.Nested(LocalSlotOut), required=True)
+
+
+class SlotsOut(Schema):
+    """What can be booked, by the dates of a zone."""
+
+    time_zone = fields.String(required=True)
+    days = fields.List(fields.Nested(SlotDayOut), required=True)
+
+
+class RuleOut(Schema):
+    """What a rule says about a start."""
+
+    code = fields.String(required=True)
+    passed = fields.Boolean(required=True)
+    detail = fields.String(required=True)
+    until = fields.DateTime(required=True, allow_none=True)
+
+
+class HostVerdictOut(Schema):
+    """What the rules say about a host."""
+
+    user_id = fields.Integer(required=True)
+    bookable = fields.Boolean(required=True)
+    rules = fields.List(fields.Nested(RuleOut), required=True)
+
+
+class ExplanationOut(Schema):
+    """Why a start can be booked or not."""
+
+    bookable = fields.Boolean(required=True)
+    hosts = fields.List(fields.Nested(HostVerdictOut), required=True)
+
+
+class HoldOut(SlotOut):
+    """A time that is held."""
+
+    hold = fields.String(required=True)
+    expires_at = fields.DateTime(required=True)
+
+
+class GuestBookingOut(Schema):
+    """A booking as its guest sees it."""
+
+    uid = fields.String(required=True)
+    event_type_uid = fields.String(required=True, allow_none=True)
+    title = fields.String(required=True)
+    start_time = fields.DateTime(required=True)
+    end_time = fields.DateTime(required=True)
+    status = fields.String(required=True, metadata={"enum": ["confirmed", "cancelled"]})
+    guest = fields.Nested(GuestOut, required=True)
+    version = fields.Integer(required=True)
+    created_at = fields.DateTime(required=True)
+    updated_at = fields.DateTime(required=True)
+
+
+class AppointmentChangedOut(Schema):
+    """A booking by a guest after a change."""
+
+    message = fields.String(required=True)
+    booking = fields.Nested(GuestBookingOut, required=True)
+
+
+class AppointmentMadeOut(AppointmentChangedOut):
+    """A new booking, and the token that manages it."""
+
+    manage_token = fields.String(required=True)
+
+
+class CommonTimeOut(SlotOut):
+    """A time in which people are free."""
+
+    user_ids = fields.List(fields.Integer(), required=True)
+
+
+class CommonTimesOut(Schema):
+    """When people are free together."""
+
+    time_zone = fields.String(required=True)
+    times = fields.List(fields.Nested(CommonTimeOut), required=True)

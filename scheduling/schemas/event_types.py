@@ -1,0 +1,152 @@
+"""Event types: what others may book, how long, with whom and under which rules."""
+
+import re
+import unicodedata
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
+from marshmallow.validate import Length, OneOf, Range
+
+from scheduling.schemas.common import PageQuery
+from scheduling.schemas.fields import Input, Number, StrictBoolean, Text
+from scheduling.schemas.schedules import Several, are_different
+
+SHORTEST_SLOT = 5
+_DAY, _YEAR = 24 * 60, 366 * 24 * 60
+_LARGEST_ID = 2**63 - 1
+_LINE_BREAKS = frozenset("\n\r\t")
+
+
+class WholeNumber(fields.Integer):
+    """A whole number from `least` to `most` in a body: neither 1.0 nor "1" is one."""
+
+    def __init__(self, least: int, most: int, **options: Any) -> None:
+        """Take the bounds, both included."""
+        super().__init__(strict=True, validate=Range(least, most), **options)
+
+
+class _IdParameter(Number):
+    """An id in a query string."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(1, _LARGEST_ID, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> int:
+        if not isinstance(value, str) or not re.fullmatch(r"[1-9][0-9]{0,18}", value) or int(value) > self.most:
+            raise ValidationError("Must be an id.")
+        return int(value)
+
+
+def _is_plain(text: str) -> None:
+    if any(unicodedata.category(character) == "Cc" for character in text if character not in _LINE_BREAKS):
+        raise ValidationError("Must not contain control characters but line breaks and tabs.")
+
+
+def _description(**options: Any) -> fields.String:
+    return fields.String(validate=[Length(max=2000), _is_plain], **options)
+
+
+def _hosts(**options: Any) -> Several:
+    return Several(WholeNumber(1, _LARGEST_ID), least=1, most=50, validate=[are_different], **options)
+
+
+def _assignment(**options: Any) -> fields.String:
+    return fields.String(validate=OneOf(["one", "any", "all"]), **options)
+
+
+class _EventType(Input):
+    @validates_schema
+    def _assignment_fits_hosts(self, data: dict[str, Any], **_: Any) -> None:
+        if data.get("assignment") == "one" and len(data.get("hosts") or [0]) > 1:
+            raise ValidationError('With the assignment "one" there is exactly one host.', "hosts")
+
+
+class EventTypeIn(_EventType):
+    """Something new that can be booked; without hosts, with the caller."""
+
+    title = Text(longest=255, required=True)
+    description = _description(load_default="")
+    duration_minutes = WholeNumber(1, _DAY, required=True)
+    slot_minutes = WholeNumber(
+        SHORTEST_SLOT, _DAY, metadata={"description": "How far apart starts lie; by default the duration."}
+    )
+    buffer_before_minutes = WholeNumber(0, _DAY, load_default=0)
+    buffer_after_minutes = WholeNumber(0, _DAY, load_default=0)
+    notice_minutes = WholeNumber(0, _YEAR, load_default=0)
+    horizon_days = WholeNumber(1, 730, load_default=60)
+    daily_limit = WholeNumber(1, _DAY, load_default=None)
+    schedule_id = WholeNumber(1, _LARGEST_ID, load_default=None)
+    hosts = _hosts()
+    assignment = _assignment(load_default="one")
+    organization_id = WholeNumber(1, _LARGEST_ID, load_default=None)
+    is_active = StrictBoolean(load_default=True)
+
+    @post_load
+    def _slots_follow_each_other(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {"slot_minutes": max(SHORTEST_SLOT, data["duration_minutes"])} | data
+
+
+class EventTypeChangeIn(_EventType):
+    """What changes in an event type; null takes a limit or a schedule away."""
+
+    title = Text(longest=255)
+    description = _description()
+    duration_minutes = WholeNumber(1, _DAY)
+    slot_minutes = WholeNumber(SHORTEST_SLOT, _DAY)
+    buffer_before_minutes = WholeNumber(0, _DAY)
+    buffer_after_minutes = WholeNumber(0, _DAY)
+    notice_minutes = WholeNumber(0, _YEAR)
+    horizon_days = WholeNumber(1, 730)
+    daily_limit = WholeNumber(1, _DAY, allow_none=True)
+    schedule_id = WholeNumber(1, _LARGEST_ID, allow_none=True)
+    hosts = _hosts()
+    assignment = _assignment()
+    is_active = StrictBoolean()
+
+    @validates_schema
+    def _something_is_given(self, data: dict[str, Any], **_: Any) -> None:
+        if not data:
+            raise ValidationError("Give a title, a duration_minutes or another field that changes.")
+
+
+class EventTypesQuery(PageQuery):
+    """Which event types: all, or those of one organization."""
+
+    organization_id = _IdParameter(load_default=None)
+
+
+class PublicEventTypeOut(Schema):
+    """What everybody who has the link may know."""
+
+    uid = fields.String(required=True)
+    title = fields.String(required=True)
+    description = fields.String(required=True)
+    duration_minutes = fields.Integer(required=True)
+
+
+class EventTypeOut(PublicEventTypeOut):
+    """An event type as its managers and hosts see it."""
+
+    id = fields.Integer(required=True)
+    owner_id = fields.Integer(required=True)
+    organization_id = fields.Integer(required=True, allow_none=True)
+    slot_minutes = fields.Integer(required=True)
+    buffer_before_minutes = fields.Integer(required=True)
+    buffer_after_minutes = fields.Integer(required=True)
+    notice_minutes = fields.Integer(required=True)
+    horizon_days = fields.Integer(required=True)
+    daily_limit = fields.Integer(required=True, allow_none=True)
+    schedule_id = fields.Integer(required=True, allow_none=True)
+    hosts = fields.List(fields.Integer(), required=True)
+    assignment = fields.String(required=True, metadata={"enum": ["one", "any", "all"]})
+    is_active = fields.Boolean(required=True)
+    version = fields.Integer(required=True)
+    created_at = fields.DateTime(required=True)
+    updated_at = fields.DateTime(required=True)
+
+
+class EventTypeWrittenOut(Schema):
+    """An event type after a write."""
+
+    message = fields.String(required=True)
+    event_type = fields.Nested(EventTypeOut, required=True)

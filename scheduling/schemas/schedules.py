@@ -1,0 +1,149 @@
+"""Schedules: weekly hours on the wall clock of a zone, and dates whose own hours replace them."""
+
+import re
+from datetime import date
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validates_schema
+from marshmallow.validate import Length, OneOf
+
+from scheduling.availability.facts import DAYS
+from scheduling.availability.wall_clock import find_zone
+from scheduling.schemas.fields import Input, StrictBoolean, Text
+
+_TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+_DATE = "20[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+
+
+def _is_zone(name: str) -> None:
+    try:
+        find_zone(name)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
+
+
+class TimeZone(fields.String):
+    """The name of an IANA time zone."""
+
+    def __init__(self, **options: Any) -> None:
+        """Document what it looks like."""
+        super().__init__(validate=_is_zone, metadata={"format": "time-zone", "examples": ["Europe/Berlin"]}, **options)
+
+
+class Several(fields.List[Any]):
+    """A list of `least` to `most` members; a longer one is refused before anybody looks into it."""
+
+    def __init__(self, member: Any, *, most: int, least: int = 0, validate: Any = (), **options: Any) -> None:
+        """Take the bounds, both included, and what else is asked of the whole list."""
+        super().__init__(member, validate=[Length(least, most), *validate], **options)
+        self.most = most
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise ValidationError("Must be an array.")
+        if len(value) > self.most:
+            raise ValidationError(f"Must have at most {self.most} members.")
+        return super()._deserialize(value, attr, data, **options)
+
+
+class _Form(fields.String):
+    """A text of one form."""
+
+    def __init__(self, form: str, example: str, **options: Any) -> None:
+        """Take a regular expression, and a text that it fits."""
+        super().__init__(metadata={"pattern": f"^(?:{form})$", "examples": [example]}, **options)
+        self.form, self.example = re.compile(form), example
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
+        text = super()._deserialize(value, attr, data, **options)
+        if not isinstance(text, str) or not self.form.fullmatch(text):
+            raise ValidationError(f"Must be of the form {self.example}.")
+        return text
+
+
+class Hours(Input):
+    """A piece of a day on the wall clock; it may end with the day, at 24:00."""
+
+    start = _Form(_TIME, "09:00", required=True)
+    end = _Form(f"{_TIME}|24:00", "17:00", required=True)
+
+    @validates_schema
+    def _end_is_after_start(self, data: dict[str, Any], **_: Any) -> None:
+        if "start" in data and "end" in data and data["end"] <= data["start"]:
+            raise ValidationError("The end must be after the start.", "end")
+
+
+def are_different(members: list[Any]) -> None:
+    """Raise ValidationError for a list that names something twice."""
+    if len(set(members)) < len(members):
+        raise ValidationError("Give each member once.")
+
+
+class WeeklyHours(Hours):
+    """The same hours on some days of the week."""
+
+    days = Several(fields.String(validate=OneOf(DAYS)), least=1, most=7, validate=[are_different], required=True)
+
+
+def _is_date(text: str) -> None:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise ValidationError("Must be a date that exists.") from None
+
+
+class DateHours(Input):
+    """A date with hours of its own; without any it is a day off."""
+
+    date = _Form(_DATE, "2030-12-24", validate=_is_date, required=True)
+    intervals = Several(fields.Nested(Hours), most=20, required=True)
+
+
+def _are_different_dates(overrides: list[Any]) -> None:
+    are_different([override["date"] for override in overrides])
+
+
+class ScheduleChangeIn(Input):
+    """What changes in a schedule."""
+
+    name = Text(longest=100)
+    time_zone = TimeZone()
+    rules = Several(fields.Nested(WeeklyHours), most=50)
+    overrides = Several(fields.Nested(DateHours), most=366, validate=[_are_different_dates])
+    is_default = StrictBoolean()
+
+    @validates_schema
+    def _something_is_given(self, data: dict[str, Any], **_: Any) -> None:
+        if not data:
+            raise ValidationError("Give a name, a time_zone, rules, overrides, is_default or several of them.")
+
+
+class ScheduleIn(Input):
+    """A new schedule; the first one of a person is the default."""
+
+    name = Text(longest=100, required=True)
+    time_zone = TimeZone(required=True)
+    rules = Several(fields.Nested(WeeklyHours), most=50, required=True)
+    overrides = Several(fields.Nested(DateHours), most=366, validate=[_are_different_dates], load_default=list)
+    is_default = StrictBoolean(load_default=False)
+
+
+class ScheduleOut(Schema):
+    """A schedule."""
+
+    id = fields.Integer(required=True)
+    name = fields.String(required=True)
+    time_zone = fields.String(required=True)
+    is_default = fields.Boolean(required=True)
+    rules = fields.List(fields.Nested(WeeklyHours), required=True)
+    overrides = fields.List(fields.Nested(DateHours), required=True)
+    version = fields.Integer(required=True)
+    created_at = fields.DateTime(required=True)
+    updated_at = fields.DateTime(required=True)
+
+
+class ScheduleWrittenOut(Schema):
+    """A schedule after a write."""
+
+    message = fields.String(required=True)
+    schedule = fields.Nested(ScheduleOut, required=True)

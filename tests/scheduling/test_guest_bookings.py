@@ -1,0 +1,108 @@
+"""What guests and hosts do with a booking later, and that everybody is told."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.databases import ask
+from tests.people import time_on
+from tests.scheduling.guests import book, guest, slots, starts, text
+
+
+@pytest.fixture
+def link(people):
+    return people.alice.link()
+
+
+@pytest.fixture
+def team(people):
+    return people.alice.organization("Acme", people.bob)
+
+
+# What guests and hosts do later
+
+
+def test_guest_looks_moves_and_cancels(client, people, link, database):
+    ask_as_guest = guest(client, book(client, link, time_on(3, 10)))
+    seen = ask_as_guest("GET")
+    assert seen.status_code == 200
+    assert ask_as_guest("GET", **{"If-None-Match": seen.headers["ETag"]}).status_code == 304
+    moved = ask_as_guest("PATCH", {"start": text(time_on(3, 12))})
+    assert moved.status_code == 200, moved.text
+    assert moved.json["booking"]["start_time"] == text(time_on(3, 12))
+    assert moved.json["booking"]["end_time"] == text(time_on(3, 12) + timedelta(minutes=30))
+    assert (
+        ask_as_guest("PATCH", {"start": text(time_on(3, 13))}, **{"If-Match": seen.headers["ETag"]}).status_code == 412
+    )
+    assert text(time_on(3, 10)) in starts(slots(client, link, time_on(3, 9), time_on(3, 14)))
+    cancelled = ask_as_guest("DELETE", {"reason": "Ill"})
+    assert cancelled.json["booking"]["status"] == "cancelled"
+    assert ask_as_guest("DELETE").status_code == 409
+    assert ask_as_guest("PATCH", {"start": text(time_on(3, 14))}).status_code == 409
+    kinds = ask(
+        database,
+        """
+        SELECT kind, (data ->> 'sequence')::int AS sequence, data ->> 'reason' AS reason
+        FROM emails WHERE kind LIKE 'APPOINTMENT%' AND data ->> 'role' = 'guest' ORDER BY id
+        """,
+    )
+    assert [(mail["kind"], mail["sequence"]) for mail in kinds] == [
+        ("APPOINTMENT_CONFIRMED", 0),
+        ("APPOINTMENT_MOVED", 1),
+        ("APPOINTMENT_CANCELLED", 2),
+    ]
+    assert kinds[-1]["reason"] == "Ill"
+    assert ask(database, "SELECT id FROM claims") == []
+
+
+def test_booking_that_cannot_move_keeps_its_time(client, people, link):
+    ask_as_guest = guest(client, book(client, link, time_on(3, 10)))
+    people.alice.booking(day=3, hour=12)
+    refused = ask_as_guest("PATCH", {"start": text(time_on(3, 12))})
+    assert (refused.status_code, refused.json["code"]) == (409, "slot_taken")
+    assert ask_as_guest("GET").json["start_time"] == text(time_on(3, 10))
+    assert book(client, link, time_on(3, 10)).status_code == 409
+
+
+def test_booking_may_move_into_its_own_time(client, people):
+    link = people.alice.link(slot_minutes=15)
+    ask_as_guest = guest(client, book(client, link, time_on(3, 10)))
+    assert ask_as_guest("PATCH", {"start": text(time_on(3, 10) + timedelta(minutes=15))}).status_code == 200
+
+
+def test_token_opens_one_booking(client, link):
+    first = book(client, link, time_on(3, 10))
+    other = book(client, link, time_on(3, 12))
+    ask_as_guest = guest(client, first)
+    for token in (other.json["manage_token"], "nonsense", first.json["manage_token"] + "x"):
+        assert ask_as_guest("GET", token=token).status_code == 404
+        assert ask_as_guest("DELETE", token=token).status_code == 404
+    assert client.get(f"/guest/bookings/{first.json['booking']['uid']}").status_code == 401
+    query = {"token": first.json["manage_token"]}
+    assert client.get(f"/guest/bookings/{first.json['booking']['uid']}", query_string=query).status_code == 200
+
+
+def test_host_moves_and_cancels_for_everybody(client, people, team, database):
+    link = people.alice.link(organization_id=team, hosts=[people.alice.id, people.bob.id], assignment="all")
+    ask_as_guest = guest(client, book(client, link, time_on(3, 10)))
+    (own,) = people.bob.get("/bookings").json
+    times = {"start": text(time_on(5, 10)), "end": text(time_on(5, 11))}
+    moved = people.bob.patch(f"/bookings/{own['id']}", times)
+    assert moved.status_code == 200, moved.text
+    assert moved.json["booking"]["id"] == own["id"]
+    assert people.alice.get("/bookings").json[0]["start_time"] == times["start"]
+    assert ask_as_guest("GET").json["end_time"] == times["end"]
+    people.alice.booking(day=6, hour=10)
+    busy = {"start": text(time_on(6, 10)), "end": text(time_on(6, 11))}
+    assert people.bob.patch(f"/bookings/{own['id']}", busy).status_code == 409
+    assert people.bob.delete(f"/bookings/{own['id']}").json["booking"]["status"] == "cancelled"
+    assert people.bob.delete(f"/bookings/{own['id']}").status_code == 404
+    assert ask_as_guest("GET").json["status"] == "cancelled"
+    assert {one["uid"]: one["status"] for one in people.alice.get("/bookings").json}[own["uid"]] == "cancelled"
+    assert people.bob.post(f"/bookings/{own['id']}/restore").json["code"] == "guest_booking"
+    told = ask(database, "SELECT recipient, count(*) FROM emails WHERE kind LIKE 'APPOINTMENT%' GROUP BY recipient")
+    assert {row["recipient"]: row["count"] for row in told} == {
+        people.alice.email: 3,
+        people.bob.email: 3,
+        "gail@example.com": 3,
+    }
