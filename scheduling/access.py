@@ -10,6 +10,7 @@ from flask import Flask, g, request
 
 from scheduling.context import current_user, reading
 from scheduling.errors import ApiError
+from scheduling.guests import manage_token
 from scheduling.tokens import Token, read_token, token_invalid
 from sql.database import Guard
 
@@ -39,8 +40,15 @@ def public(view: View) -> View:
 
 
 def guest(view: View) -> View:
-    """Let in whoever bears the manage token of the booking; the route compares it."""
-    return _declare(view, Access.GUEST)
+    """Let in whoever bears a manage token; the route compares it with the booking's."""
+
+    @wraps(view)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        g.token_at_stake = True
+        g.manage_token = manage_token()
+        return view(*args, **kwargs)
+
+    return _declare(wrapper, Access.GUEST)
 
 
 def optionally_authenticated(view: View) -> View:

@@ -34,10 +34,10 @@ class Bookable:
         return make_hosts(people, taken)
 
 
-def find_bookable(tx: Transaction, event_type_uid: str) -> Bookable:
+def find_bookable(tx: Transaction, event_type_uid: str, *, even_inactive: bool = False) -> Bookable:
     """Return what is booked through a link; raise ApiError 404 where there is none, or none any more."""
     row = appointments.select_bookable(tx, event_type_uid=event_type_uid)
-    if row is None or not row["is_active"]:
+    if row is None or not (row["is_active"] or even_inactive):
         raise not_found("Event type")
     return Bookable(row, _event_type(row))
 
@@ -89,9 +89,10 @@ def _host(person: Mapping[str, Any], taken: Sequence[Row]) -> Host:
             for row in bookings
         ],
         holds=[Hold(row["claim_start"], row["claim_end"], row["end_time"]) for row in taken if row["kind"] == "hold"],
-        booked_starts=[row["start_time"] for row in bookings if row["of_type"]],
+        booked_starts=[row["start_time"] for row in taken if row["of_type"]],
         is_member=person.get("is_member", True),
-        upcoming=record["number"] if record else 0,
+        # Who is held for somebody is as good as booked.
+        upcoming=(record["number"] if record else 0) + sum(row["of_type"] for row in taken if row["kind"] == "hold"),
         last_booked_at=record["claim_end"] if record else None,
     )
 

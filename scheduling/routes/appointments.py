@@ -17,6 +17,7 @@ from scheduling.etags import tagged
 from scheduling.guests import for_guest
 from scheduling.idempotency import idempotent
 from scheduling.limited import client_address, limited
+from scheduling.openings import taking_time
 from scheduling.schemas.appointments import (
     AppointmentIn,
     AppointmentMadeOut,
@@ -61,7 +62,7 @@ def explain_start(query: dict[str, Any], event_type_uid: str) -> dict[str, Any]:
     """Say of each host and each rule whether it lets a start be booked; for hosts and managers."""
     start = query["start"]
     with reading() as tx:
-        bookable = find_bookable(tx, event_type_uid)
+        bookable = find_bookable(tx, event_type_uid, even_inactive=True)
         require_insider(tx, bookable, caller_id())
         taken = select_taken(tx, bookable, start, start + bookable.event_type.duration)
     return asdict(explain(bookable.event_type, bookable.hosts(taken), now=bookable.row["now"], start=start))
@@ -75,7 +76,7 @@ def explain_start(query: dict[str, Any], event_type_uid: str) -> dict[str, Any]:
 @blueprint.response(201, HoldOut)
 def create_hold(wish: dict[str, Any], event_type_uid: str) -> Row:
     """Keep a time for five minutes, in which nobody else can book it."""
-    with transaction() as tx:
+    with taking_time() as tx:
         return hold(tx, event_type_uid, wish["start"], client_address(), services().settings.holds_per_address)
 
 
@@ -98,7 +99,7 @@ def release_hold(hold_uid: str) -> dict[str, Any]:
 @blueprint.response(201, AppointmentMadeOut)
 def book_as_guest(request: dict[str, Any], event_type_uid: str) -> tuple[Response, int]:
     """Book a time as a guest; the answer has the token that moves and cancels the booking."""
-    with transaction() as tx:
+    with taking_time() as tx:
         booking, token = book(tx, event_type_uid, request)
     answer = {"message": "Booking created successfully", "booking": for_guest(booking), "manage_token": token}
     return tagged(booking, answer, by="uid"), 201

@@ -11,7 +11,7 @@ from scheduling.appointments import cancel, move_as_host, seize
 from scheduling.blueprint import Blueprint
 from scheduling.context import caller_id, now, outbox, reading, statement, transaction
 from scheduling.errors import CONSTRAINTS, ApiError, invalid, not_found
-from scheduling.etags import expected_versions, matches_none, not_modified, tagged
+from scheduling.etags import expected_versions, matches_none, not_modified, require_version, tagged
 from scheduling.idempotency import idempotent
 from scheduling.pages import page
 from scheduling.schemas.bookings import (
@@ -170,6 +170,7 @@ def _change_appointment(uid: str, changes: dict[str, Any]) -> Row | None:
         booking = seize(tx, uid, caller_id())
         if booking is None:
             return None
+        require_version(booking)
         start, end = changes.get("start_time"), changes.get("end_time")
         return move_as_host(tx, booking, start=start, end=end, title=changes.get("title"))
 
@@ -177,7 +178,10 @@ def _change_appointment(uid: str, changes: dict[str, Any]) -> Row | None:
 def _cancel_appointment(uid: str) -> Row | None:
     with transaction() as tx:
         booking = seize(tx, uid, caller_id())
-        return None if booking is None or booking["status"] == "cancelled" else cancel(tx, booking)
+        if booking is None or booking["status"] == "cancelled":
+            return None
+        require_version(booking)
+        return cancel(tx, booking)
 
 
 def _refuse_past(start: datetime) -> None:

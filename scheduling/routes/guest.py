@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response
+from flask import Response, g
 
 from scheduling.access import guest
 from scheduling.appointments import cancel, is_managed_by, move, seize
@@ -10,8 +10,9 @@ from scheduling.blueprint import Blueprint
 from scheduling.context import reading, transaction
 from scheduling.errors import not_found
 from scheduling.etags import matches_none, not_modified, require_version, tagged
-from scheduling.guests import for_guest, manage_token
+from scheduling.guests import for_guest
 from scheduling.limited import limited
+from scheduling.openings import taking_time
 from scheduling.schemas.appointments import AppointmentChangedOut, CancellationIn, GuestBookingOut, MoveIn
 from sql.queries import Row, appointments
 
@@ -28,7 +29,7 @@ blueprint = Blueprint(
 def read_guest_booking(booking_uid: str) -> Response:
     """Return the booking that the token manages."""
     with reading() as tx:
-        booking = _managed(appointments.select_appointment(tx, uid=booking_uid, user_id=None), manage_token())
+        booking = _managed(appointments.select_appointment(tx, uid=booking_uid, user_id=None), g.manage_token)
     seen = for_guest(booking)
     return tagged(seen, seen, by="uid") if matches_none(seen, by="uid") else not_modified(seen, by="uid")
 
@@ -40,8 +41,8 @@ def read_guest_booking(booking_uid: str) -> Response:
 @blueprint.response(200, AppointmentChangedOut)
 def move_guest_booking(wish: dict[str, Any], booking_uid: str) -> Response:
     """Move the booking to another start; where that is not free, the old time is kept."""
-    with transaction() as tx:
-        booking = _managed(seize(tx, booking_uid), manage_token())
+    with taking_time() as tx:
+        booking = _managed(seize(tx, booking_uid), g.manage_token)
         require_version(booking, by="uid")
         moved = for_guest(move(tx, booking, wish["start"]))
     return tagged(moved, {"message": "Booking updated successfully", "booking": moved}, by="uid")
@@ -55,7 +56,7 @@ def move_guest_booking(wish: dict[str, Any], booking_uid: str) -> Response:
 def cancel_guest_booking(cancellation: dict[str, Any], booking_uid: str) -> Response:
     """Cancel the booking; a body may say why."""
     with transaction() as tx:
-        booking = _managed(seize(tx, booking_uid), manage_token())
+        booking = _managed(seize(tx, booking_uid), g.manage_token)
         require_version(booking, by="uid")
         cancelled = for_guest(cancel(tx, booking, cancellation["reason"]))
     return tagged(cancelled, {"message": "Booking cancelled successfully", "booking": cancelled}, by="uid")

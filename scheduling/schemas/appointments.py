@@ -56,7 +56,7 @@ class AppointmentIn(Input):
     email = Email(required=True)
     time_zone = TimeZone(required=True)
     notes = fields.String(load_default=None, allow_none=True, validate=Length(max=2000))
-    hold = fields.String(load_default=None, allow_none=True, validate=Length(1, 64))
+    hold = Text(longest=64, load_default=None, allow_none=True)
 
 
 class MoveIn(Input):

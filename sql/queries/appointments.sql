@@ -33,12 +33,15 @@ WHERE user_id = ANY(:user_ids::bigint[]) AND status = 'confirmed'
   AND start_time < :ends::timestamptz + interval '2 days' AND start_time > :starts::timestamptz - interval '3 days'
   AND (:except_uid::text IS NULL OR uid IS DISTINCT FROM :except_uid)
 UNION ALL
-SELECT 'booking', user_id, start_time, end_time, start_time, end_time, id, false
+SELECT 'booking', user_id, start_time - make_interval(mins => buffer_before_minutes),
+       end_time + make_interval(mins => buffer_after_minutes), start_time, end_time, id, false
 FROM bookings
 WHERE user_id = ANY(:user_ids::bigint[]) AND status = 'confirmed' AND end_time - start_time > interval '1 day'
+  AND (:except_uid::text IS NULL OR uid IS DISTINCT FROM :except_uid)
   AND end_time > :starts::timestamptz - interval '2 days' AND start_time <= :starts::timestamptz - interval '3 days'
 UNION ALL
-SELECT 'hold', claims.user_id, lower(during), upper(during), holds.start_time, holds.expires_at, NULL, false
+SELECT 'hold', claims.user_id, lower(during), upper(during), holds.start_time, holds.expires_at, holds.id,
+       coalesce(holds.event_type_id = (SELECT id FROM event_types WHERE uid = :event_type_uid::text), false)
 FROM claims JOIN holds ON holds.id = hold_id
 WHERE claims.user_id = ANY(:user_ids::bigint[]) AND expires_at > now()
   AND during && tstzrange(:starts::timestamptz - interval '2 days', :ends::timestamptz + interval '2 days')
@@ -138,8 +141,9 @@ WITH appointment AS MATERIALIZED (
     FROM bookings
     JOIN users ON users.id = bookings.user_id
     LEFT JOIN event_types ON event_types.uid = event_type_uid
-    LEFT JOIN schedules ON schedules.id = coalesce(event_types.schedule_id, (
-        SELECT own.id FROM schedules AS own WHERE own.user_id = bookings.user_id AND own.is_default))
+    LEFT JOIN schedules ON schedules.id = coalesce(
+        (SELECT own.id FROM schedules AS own WHERE own.user_id = bookings.user_id AND own.is_default),
+        event_types.schedule_id)
     WHERE bookings.uid = :uid
 ), notification AS (
     INSERT INTO notifications (user_id, type, title, message, metadata)
@@ -193,7 +197,11 @@ LIMIT 200;
 -- name: select_insider(event_type_id, organization_id, owner_id, user_id)$
 -- Tell whether somebody is a host or a manager of what is booked through a link.
 SELECT (:organization_id::bigint IS NULL AND :user_id = :owner_id::bigint)
-    OR EXISTS (SELECT FROM event_type_hosts WHERE event_type_id = :event_type_id AND user_id = :user_id)
+    OR EXISTS (SELECT FROM event_type_hosts
+               WHERE event_type_id = :event_type_id AND event_type_hosts.user_id = :user_id
+                 AND (:organization_id::bigint IS NULL OR EXISTS (
+                     SELECT FROM organization_members
+                     WHERE organization_id = :organization_id AND organization_members.user_id = :user_id)))
     OR EXISTS (SELECT FROM organizations WHERE id = :organization_id::bigint AND owner_id = :user_id)
     OR EXISTS (SELECT FROM organization_members
                WHERE organization_id = :organization_id::bigint AND user_id = :user_id AND role = 'admin');

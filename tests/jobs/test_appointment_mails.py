@@ -94,7 +94,7 @@ def test_a_zone_that_is_none_is_an_error(zone):
 @pytest.mark.parametrize("kind", KINDS)
 def test_guests_read_with_whom_and_hosts_read_who_comes_and_what_for(kind):
     to_guest, to_host = (render(kind, told_to(role)) for role in ROLES)
-    assert "Hello Gwen," in to_guest.text
+    assert "Hello,\n" in to_guest.text
     assert "With: Alice, Bob\n" in to_guest.text
     assert "I bring cake." not in to_guest.text
     assert "Hello Alice," in to_host.text
@@ -104,12 +104,12 @@ def test_guests_read_with_whom_and_hosts_read_who_comes_and_what_for(kind):
     assert "Hosts:" not in render(kind, told_to("host", hosts=BOOKING["hosts"][:1])).text
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_everybody_reads_why_it_was_cancelled(role):
-    mail = render("APPOINTMENT_CANCELLED", told_to(role, reason="A cold."))
+def test_hosts_read_why_it_was_cancelled_and_whoever_has_the_address_of_the_guest_does_not():
+    mail = render("APPOINTMENT_CANCELLED", told_to("host", reason="A cold."))
     assert "Reason: A cold.\n" in mail.text
     assert "A cold." in mail.html
-    assert "Reason" not in render("APPOINTMENT_CANCELLED", told_to(role)).text
+    assert "Reason" not in render("APPOINTMENT_CANCELLED", told_to("host")).text
+    assert "A cold." not in render("APPOINTMENT_CANCELLED", told_to("guest", reason="A cold.")).text
 
 
 def test_guests_read_how_to_move_or_cancel_and_nobody_else_does():
@@ -223,7 +223,6 @@ def test_guest_and_hosts_each_get_confirmation_move_and_cancellation_in_order(de
             "Booking cancelled: Intro call",
         ]
         assert all(phrase in words(mail["text"]) for mail in mails)
-        assert "A cold." in mails[-1]["text"]
         told = [calendar_of(mail) for mail in mails]
         assert [calendar["METHOD"] for calendar, _ in told] == ["REQUEST", "REQUEST", "CANCEL"]
         assert [event["SEQUENCE"] for _, event in told] == [0, 1, 2]

@@ -40,7 +40,7 @@ def rows(database: Connection, statement: str, *parameters: Any) -> list[dict[st
 def contents(database: Connection) -> dict[str, list[str]]:
     """Return all that is stored."""
     return {
-        table: sorted(str(row) for row in rows(database, f"SELECT * FROM {table}"))  # every column counts here
+        table: [row["text"] for row in rows(database, f"SELECT t::text AS text FROM {table} AS t ORDER BY text")]
         for table in TABLES
     }
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.databases import ask
 from tests.people import time_on
-from tests.scheduling.guests import book, guest, slots, starts, text
+from tests.scheduling.guests import book, codes, guest, slots, starts, text
 
 
 @pytest.fixture
@@ -106,3 +106,57 @@ def test_host_moves_and_cancels_for_everybody(client, people, team, database):
         people.bob.email: 3,
         "gail@example.com": 3,
     }
+
+
+def test_move_to_the_same_time_tells_nobody(client, link, database):
+    ask_as_guest = guest(client, book(client, link, time_on(3, 10)))
+    mails = "SELECT count(*) AS count FROM emails"
+    before = ask(database, mails)
+    same = ask_as_guest("PATCH", {"start": text(time_on(3, 10))})
+    assert (same.status_code, same.json["booking"]["version"]) == (200, 1)
+    assert ask(database, mails) == before
+
+
+def test_meeting_that_is_over_stays_as_it_was(client, link, database):
+    ask_as_guest = guest(client, book(client, link, time_on(3, 10)))
+    ask(database, "UPDATE bookings SET start_time = now() - interval '2 hours', end_time = now() - interval '1 hour'")
+    for answer in (ask_as_guest("PATCH", {"start": text(time_on(4, 10))}), ask_as_guest("DELETE")):
+        assert (answer.status_code, answer.json["code"]) == (409, "booking_ended")
+
+
+def test_what_is_no_longer_offered_cannot_be_moved_but_cancelled(client, people, link):
+    ask_as_guest = guest(client, book(client, link, time_on(3, 10)))
+    assert people.alice.patch(f"/event-types/{link}", {"is_active": False}).status_code == 200
+    answer = ask_as_guest("PATCH", {"start": text(time_on(4, 10))})
+    assert (answer.status_code, answer.json["code"]) == (400, "not_bookable")
+    assert (
+        people.alice.get(f"/event-types/{link}/explain", query_string={"start": text(time_on(4, 10))}).status_code
+        == 200
+    )
+    assert ask_as_guest("DELETE").status_code == 200
+
+
+def test_buffers_of_a_long_booking_are_in_the_way(client, people):
+    link = people.alice.link(buffer_after_minutes=120)
+    assert book(client, link, time_on(3, 10)).status_code == 201
+    (own,) = people.alice.get("/bookings").json
+    assert people.alice.patch(f"/bookings/{own['id']}", {"end": text(time_on(8, 10))}).status_code == 200
+    plain = people.alice.event_type(schedule_id=people.alice.get("/schedules").json[0]["id"])["uid"]
+    assert codes(book(client, plain, time_on(8, 11))) == ["buffer"]
+    assert starts(slots(client, plain, time_on(8, 10), time_on(8, 13)))[0] == text(time_on(8, 12))
+
+
+def test_who_left_the_team_is_given_no_reasons(people, team):
+    link = people.alice.link(organization_id=team, hosts=[people.alice.id, people.bob.id], assignment="any")
+    query = {"start": text(time_on(3, 10))}
+    assert people.bob.get(f"/event-types/{link}/explain", query_string=query).status_code == 200
+    assert people.alice.delete(f"/organizations/{team}/members/{people.bob.id}").status_code == 200
+    assert people.bob.get(f"/event-types/{link}/explain", query_string=query).status_code == 403
+
+
+def test_host_is_written_to_in_the_hosts_own_zone(client, people, team, database):
+    people.bob.schedule(time_zone="America/New_York")
+    link = people.alice.link(organization_id=team, hosts=[people.bob.id])
+    assert book(client, link, time_on(3, 10)).status_code == 201
+    zones = ask(database, "SELECT data ->> 'time_zone' AS zone FROM emails WHERE data ->> 'role' = 'host'")
+    assert zones == [{"zone": "America/New_York"}]

@@ -59,3 +59,39 @@ def test_address_holds_no_more_than_it_may(client, people, app):
     answers = [hold(client, link, time_on(3, 0) + timedelta(minutes=30 * number)) for number in range(21)]
     assert [answer.status_code for answer in answers] == [201] * 20 + [429]
     assert answers[-1].json["code"] == "too_many_holds"
+
+
+def test_hold_counts_against_the_daily_limit(client, people):
+    link = people.alice.link(daily_limit=1)
+    held = hold(client, link, time_on(3, 10))
+    assert held.status_code == 201
+    assert codes(hold(client, link, time_on(3, 12))) == ["daily_limit"]
+    assert book(client, link, time_on(3, 10), hold=held.json["hold"]).status_code == 201
+
+
+def test_hold_books_what_can_be_booked_now(client, people, link):
+    held = hold(client, link, time_on(3, 10)).json["hold"]
+    people.alice.booking(day=3, hour=11)
+    assert people.alice.patch(f"/event-types/{link}", {"duration_minutes": 120}).status_code == 200
+    answer = book(client, link, time_on(3, 10), hold=held)
+    assert (answer.status_code, answer.json["code"], codes(answer)) == (409, "slot_taken", ["busy"])
+
+
+def test_hold_on_somebody_who_left_books_nobody(client, people):
+    team = people.alice.organization("Acme", people.bob)
+    link = people.alice.link(organization_id=team, hosts=[people.bob.id])
+    held = hold(client, link, time_on(3, 10)).json["hold"]
+    assert people.alice.delete(f"/organizations/{team}/members/{people.bob.id}").status_code == 200
+    assert codes(book(client, link, time_on(3, 10), hold=held)) == ["not_member"]
+    assert people.alice.patch(f"/event-types/{link}", {"hosts": [people.alice.id]}).status_code == 200
+    assert codes(book(client, link, time_on(3, 10), hold=held)) == ["not_member"]
+
+
+def test_holds_count_in_the_turns(client, people):
+    team = people.alice.organization("Acme", people.bob, people.carol)
+    ids = [people.alice.id, people.bob.id, people.carol.id]
+    link = people.alice.link(organization_id=team, hosts=ids, assignment="any")
+    for hour in (10, 11, 12):
+        held = hold(client, link, time_on(3, hour)).json["hold"]
+        assert book(client, link, time_on(3, hour), hold=held).status_code == 201
+    assert [len(person.get("/bookings").json) for person in (people.alice, people.bob, people.carol)] == [1, 1, 1]

@@ -1,0 +1,153 @@
+"""What PostgreSQL is asked, by its own account: as much for ten hosts and 62 days as for one host and a day."""
+
+import re
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from scheduling.app import create_app
+from scheduling.context import services
+from tests.client import Client
+from tests.people import Person, time_on
+from tests.scheduling.guests import book, guest, hold, text
+
+HOSTS, DAYS = (1, 10), (1, 62)
+# After so many times a statement is prepared, and goes by its name from then on.
+WARM = 6
+LITERALS = re.compile(r"ARRAY\[[^]]*\]|'(?:[^']|'')*'|\b\d+\b|\bNULL\b")
+
+
+class Log:
+    """What the one connection of an application was asked."""
+
+    def __init__(self, pool):
+        self.pool = pool
+        self.messages = []
+        with pool.connection() as connection, connection.cursor() as cursor:
+            cursor.execute("SET log_statement = 'all'; SET client_min_messages = 'log'")
+
+    @contextmanager
+    def listening(self):
+        """Keep what is asked meanwhile, without the values."""
+        with self.pool.connection() as connection:
+            connection.notices.clear()
+        yield
+        with self.pool.connection() as connection:
+            self.messages = [LITERALS.sub("?", notice) for notice in connection.notices if "statement:" in notice]
+
+
+@pytest.fixture
+def app_of_one(settings):
+    app = create_app(replace(settings, pool_size=1, holds_per_address=1000))
+    yield app
+    with app.app_context():
+        services().database.close()
+
+
+@pytest.fixture
+def log(app_of_one):
+    with app_of_one.app_context():
+        return Log(services().database.pool)
+
+
+@pytest.fixture
+def watched(app_of_one, database):
+    return Client(app_of_one.test_client())
+
+
+@pytest.fixture
+def links(client, database):
+    """Return a person and a link by the number of hosts; every host has a full diary."""
+    found = {}
+    for number in HOSTS:
+        hosts = [Person(client, "Host") for _ in range(number)]
+        for host in hosts:
+            host.schedule(is_default=True)
+            for day in range(1, 6):
+                host.booking(day=day, hour=8)
+        more = {"organization_id": hosts[0].organization("Team", *hosts[1:]), "hosts": [host.id for host in hosts]}
+        more |= {"assignment": "all"} if number > 1 else {}
+        found[number] = hosts[0], hosts[0].link(**more, horizon_days=730), more["organization_id"]
+    return found
+
+
+def heard(log, ask, status=200):
+    """Return what a request asks of PostgreSQL when it is no longer the first of its kind."""
+    for _ in range(WARM):
+        assert ask().status_code == status
+    with log.listening():
+        answer = ask()
+    assert answer.status_code == status, answer.text
+    assert log.messages
+    return log.messages
+
+
+def window(days):
+    return {"from": text(time_on(1, 0)), "to": text(time_on(1 + days, 0))}
+
+
+def test_slots_take_as_many_statements_for_many_hosts_and_days_as_for_one(watched, log, links):
+    asked = {
+        (number, days): heard(
+            log, lambda link=link, days=days: watched.get(f"/event-types/{link}/slots", query_string=window(days))
+        )
+        for number, (_, link, _) in links.items()
+        for days in DAYS
+    }
+    assert len(asked[1, 1]) == 2
+    assert all(messages == asked[1, 1] for messages in asked.values())
+
+
+def test_common_times_take_as_many_statements_for_many_people_and_days_as_for_one(watched, log, links):
+    def find(person, team, days):
+        wish = window(days) | {"organization_id": team, "duration_minutes": 30}
+        return watched.with_token(person.token).post("/availability/find", wish)
+
+    asked = {
+        (number, days): heard(log, lambda person=person, team=team, days=days: find(person, team, days))
+        for number, (person, _, team) in links.items()
+        for days in DAYS
+    }
+    assert len(asked[1, 1]) == 2
+    assert all(messages == asked[1, 1] for messages in asked.values())
+
+
+def test_explanation_takes_as_many_statements_for_many_hosts_as_for_one(watched, log, links):
+    def explain(person, link):
+        query = {"start": text(time_on(3, 12))}
+        return watched.with_token(person.token).get(f"/event-types/{link}/explain", query_string=query)
+
+    one, many = (
+        heard(log, lambda person=person, link=link: explain(person, link)) for person, link, _ in links.values()
+    )
+    assert one == many
+    assert len(one) == 3
+
+
+@pytest.mark.parametrize(("take", "messages"), [(book, 6), (hold, 5)])
+def test_booking_takes_as_many_statements_for_many_hosts_as_for_one(watched, log, links, take, messages):
+    hours = iter(range(24 * 60))
+
+    def take_next(link):
+        return take(watched, link, time_on(7, next(hours)))
+
+    one, many = (heard(log, lambda link=link: take_next(link), 201) for _, link, _ in links.values())
+    assert one == many
+    assert len(one) <= messages
+
+
+def test_refusal_takes_as_many_statements_for_many_hosts_as_for_one(watched, log, links):
+    one, many = (heard(log, lambda link=link: book(watched, link, time_on(3, 8)), 409) for _, link, _ in links.values())
+    assert one == many
+    assert len(one) <= 6
+
+
+def test_move_takes_as_many_statements_for_many_hosts_as_for_one(watched, log, links):
+    def mover(link):
+        ask_as_guest, hours = guest(watched, book(watched, link, time_on(7, 10))), iter(range(24))
+        return lambda: ask_as_guest("PATCH", {"start": text(time_on(8, next(hours)))})
+
+    one, many = (heard(log, mover(link)) for _, link, _ in links.values())
+    assert one == many
+    assert len(one) <= 9
