@@ -14,8 +14,9 @@ from werkzeug.test import TestResponse
 from tests.attack.operations import Operation
 from tests.client import assert_documented
 from tests.databases import ask
-from tests.people import People
+from tests.people import People, time_on
 from tests.scheduling.answers import PROBLEM
+from tests.scheduling.guests import book, hold
 
 _LEAKS = re.compile(
     r"Traceback|psycopg|/site-packages|/usr/|/home/|\.py\b|, line \d"
@@ -46,11 +47,19 @@ class Assault:
 
     def prepare(self) -> None:
         """Make what the attacker owns, for the first time or anew."""
+        ask(self.database, "DELETE FROM holds; DELETE FROM bookings WHERE uid IS NOT NULL")
         booking, team = self.attacker.booking(day=5), self.attacker.organization("Team", self.victim)
+        link = self.attacker.link()
+        appointment = book(self.attacker, link, time_on(4, 12)).json
+        self.manage_token = appointment["manage_token"]
         self.ids = {
             "booking_id": booking["id"],
             "organization_id": team,
             "member_id": self.victim.id,
+            "schedule_id": self.attacker.schedule()["id"],
+            "event_type_uid": link,
+            "booking_uid": appointment["booking"]["uid"],
+            "hold_uid": hold(self.attacker, link, time_on(4, 10)).json["hold"],
             "notification_id": self.attacker.get("/notifications").json[0]["id"],
         }
         self.before = self.state()
@@ -71,17 +80,22 @@ class Assault:
     ) -> TestResponse:
         """Send a request that is fine but for what is given; `refused` says that it must not succeed."""
         ids = self.ids | {name: quote(text, safe="", errors="surrogatepass") for name, text in (path or {}).items()}
-        body = operation.body()
+        body, given = operation.body(), query or []
+        needed = [(name, text) for name, text in operation.needed.items() if name not in dict(given)]
         answer = self.http.open(
             operation.url(ids),
             method=operation.method,
-            query_string=urlencode(query or [], errors="surrogatepass"),
+            query_string=urlencode(given + needed, errors="surrogatepass"),
             data=json_text if json_text is not None else json.dumps(body) if body is not None else None,
             content_type="application/json" if body is not None else None,
-            environ_overrides={"HTTP_AUTHORIZATION": f"Bearer {self.attacker.token}"} | (environ or {}),
+            environ_overrides={"HTTP_AUTHORIZATION": f"Bearer {self._token(operation)}"} | (environ or {}),
         )
         self.judge(operation, answer, refused=refused)
         return answer
+
+    def _token(self, operation: Operation) -> str | None:
+        """Return what lets the attacker in: as somebody who is signed in, or as the guest of a booking."""
+        return self.manage_token if "booking_uid" in operation.path_names else self.attacker.token
 
     def judge(self, operation: Operation, answer: TestResponse, *, refused: bool) -> None:
         """Hold an answer against what may never happen."""

@@ -5,6 +5,7 @@ import math
 import re
 import unicodedata
 from typing import Any, NoReturn
+from zoneinfo import available_timezones
 
 from tests.attack.corpus import TIMES
 
@@ -14,15 +15,17 @@ _TIME = re.compile(r"20[0-9]{2}-[01][0-9]-[0-3][0-9][Tt ][0-9:]{8}(\.[0-9]{1,30}
 def must_refuse(schema: dict[str, Any], value: Any, *, is_new_password: bool = False) -> bool:
     """Tell whether a value of a body must be refused; False when the contract leaves it open."""
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    if value is None:
+        return "null" not in kinds
     if "string" in kinds:
         return not isinstance(value, str) or _is_bad_text(schema, value, is_new_password=is_new_password)
-    if "boolean" in kinds:
-        return not isinstance(value, bool)
-    if "object" in kinds:
-        return not isinstance(value, dict)
     if "array" in kinds:
-        return not isinstance(value, list)
-    return isinstance(value, bool) or not isinstance(value, int)
+        least, most = schema.get("minItems", 0), schema.get("maxItems", math.inf)
+        return not isinstance(value, list) or not least <= len(value) <= most
+    if "integer" in kinds:
+        bounds = schema.get("minimum", value), schema.get("maximum", value)
+        return isinstance(value, bool) or not isinstance(value, int) or not bounds[0] <= value <= bounds[1]
+    return not isinstance(value, bool if "boolean" in kinds else dict)
 
 
 def must_refuse_json(schema: dict[str, Any], text: str, *, is_new_password: bool = False) -> bool:
@@ -39,8 +42,8 @@ def must_refuse_parameter(schema: dict[str, Any], name: str, text: str) -> bool:
     """Tell whether a query parameter must be refused; False when the contract leaves it open."""
     if "\0" in text:
         return True
-    if schema["type"] == "integer":
-        inside = re.fullmatch("[0-9]{1,6}", text) and schema["minimum"] <= int(text) <= schema["maximum"]
+    if "integer" in schema["type"]:
+        inside = re.fullmatch("[0-9]{1,19}", text) and schema["minimum"] <= int(text) <= schema["maximum"]
         return not inside
     if "enum" in schema:
         return text not in [choice for choice in schema["enum"] if choice is not None]
@@ -57,7 +60,7 @@ def is_time(text: str) -> bool:
 
 def edges(schema: dict[str, Any]) -> list[str]:
     """Return the numbers next to the bounds of a parameter."""
-    if schema["type"] != "integer":
+    if "integer" not in schema["type"]:
         return []
     return [str(schema[bound] + step) for bound in ("minimum", "maximum") for step in (-1, 0, 1)] + ["999999"]
 
@@ -94,9 +97,9 @@ def _refuse(_constant: str) -> NoReturn:
 def _is_bad_text(schema: dict[str, Any], text: str, *, is_new_password: bool) -> bool:
     if "\0" in text or any(unicodedata.category(character) == "Cs" for character in text):
         return True
-    if "enum" in schema:
-        return text not in schema["enum"]
     form = schema.get("format")
+    if "enum" in schema or form == "time-zone":
+        return text not in schema.get("enum", available_timezones())
     if form == "password":
         length = len(unicodedata.normalize("NFC", text[:10_000]))
         return not (6 if is_new_password else 1) <= length <= 1024
@@ -105,5 +108,10 @@ def _is_bad_text(schema: dict[str, Any], text: str, *, is_new_password: bool) ->
     if form == "email":
         return not re.fullmatch(r"[^\s@\"<>,;:]+@[^\s@\[\]]+\.[^\s@.]+", text) or len(text) > 254
     longest = schema.get("maxLength")
-    breaks = any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in text)
-    return breaks or not text.strip() or (longest is not None and len(text) > longest)
+    # What may be empty may have several lines.
+    blank, breaks = ("\n\r\t", ("Cc",)) if "minLength" not in schema else ("", ("Cc", "Zl", "Zp"))
+    return (
+        (longest is not None and len(text) > longest)
+        or not (blank or text.strip())
+        or any(unicodedata.category(each) in breaks and each not in blank for each in text)
+    )

@@ -30,24 +30,48 @@ PLATFORM_ADMINS = Policy(Access.ADMIN, (401, 403, 403, 403, 403, OK))
 ITS_PERSON = Policy(Access.AUTHENTICATED, (401, 404, 404, 404, OK, 404))
 ITS_MEMBERS = Policy(Access.AUTHENTICATED, (401, 404, OK, OK, OK, 404))
 ITS_OWNER = Policy(Access.AUTHENTICATED, (401, 404, 403, 403, OK, 404))
+ITS_ADMINS = Policy(Access.AUTHENTICATED, (401, 404, 403, OK, OK, 404))
+# Whoever has the link may look; who may not write is told so.
+ITS_MANAGERS = Policy(Access.AUTHENTICATED, (401, 403, 403, OK, OK, 403))
+ITS_PERSON_BY_LINK = Policy(Access.AUTHENTICATED, (401, 403, 403, 403, OK, 403))
+ITS_MEMBERS_BY_LINK = Policy(Access.OPTIONAL, (404, 404, OK, OK, OK, 404))
+ITS_INSIDERS_BY_LINK = Policy(Access.AUTHENTICATED, (401, 403, OK, OK, OK, 403))
+# Whoever is signed in says so with a token, which is not the one that manages the booking.
+ITS_GUEST = Policy(Access.GUEST, (OK, 404, 404, 404, 404, 404))
+ITS_GUEST_WHO_LOST_THE_TOKEN = Policy(Access.GUEST, (401, 404, 404, 404, 404, 404))
 MEMBERS_BUT_ITS_OWNER = Policy(Access.AUTHENTICATED, (401, 404, OK, OK, 400, 404))
 
 
 @dataclass(frozen=True)
 class Call:
-    """A valid request; `ids` says what the placeholders of the path stand for."""
+    """A valid request; `ids` says what the placeholders of the path stand for.
+
+    `body_ids` says what ids its body has, `query_ids` what its query has.
+    """
 
     policy: Policy
     success: int = 200
     body: Any = None
     ids: dict[str, str] = field(default_factory=dict)
+    body_ids: dict[str, str] = field(default_factory=dict)
+    query: dict[str, str] = field(default_factory=dict)
+    query_ids: dict[str, str] = field(default_factory=dict)
 
 
 _BOOKING = {"booking_id": "booking"}
 _CANCELLED = {"booking_id": "cancelled booking"}
 _NOTIFICATION = {"notification_id": "notification"}
 _TEAM = {"organization_id": "organization"}
+_SCHEDULE = {"schedule_id": "schedule"}
+_HOURS = {"name": "New", "time_zone": "Europe/Berlin", "rules": [{"days": ["MO"], "start": "09:00", "end": "17:00"}]}
+_LINK, _LINK_OF_TEAM = {"event_type_uid": "event type"}, {"event_type_uid": "event type of the team"}
+_INACTIVE_LINK = {"event_type_uid": "inactive event type"}
+_TALK = {"title": "New", "duration_minutes": 30}
 _START, _END = time_on(9, 10).isoformat(), time_on(9, 11).isoformat()
+_BOOKABLE, _APPOINTMENT = {"event_type_uid": "bookable event type"}, {"booking_uid": "appointment"}
+_TOKEN = {"token": "manage token"}
+_WINDOW = {"from": time_on(9, 0).isoformat(), "to": time_on(10, 0).isoformat()}
+_GUEST = {"start": _START, "name": "Gail", "email": "gail@example.com", "time_zone": "Asia/Tokyo"}
 _NEWCOMER = {"name": "Newcomer", "email": "newcomer@example.com", "password": PASSWORD}
 _PASSWORDS = {"currentPassword": PASSWORD, "newPassword": "another horse entirely"}
 
@@ -75,6 +99,57 @@ CALLS: dict[str, tuple[Call, ...]] = {
     f"DELETE {V1}/bookings/<id:booking_id>": (Call(ITS_PERSON, ids=_BOOKING),),
     f"POST {V1}/bookings/<id:booking_id>/restore": (Call(ITS_PERSON, ids=_CANCELLED),),
     f"GET {V1}/bookings/<id:booking_id>/deliveries": (Call(ITS_PERSON, ids=_BOOKING),),
+    f"GET {V1}/schedules": (Call(WHO_IS_SIGNED_IN),),
+    f"POST {V1}/schedules": (Call(WHO_IS_SIGNED_IN, 201, _HOURS),),
+    f"GET {V1}/schedules/<id:schedule_id>": (Call(ITS_PERSON, ids=_SCHEDULE),),
+    f"PATCH {V1}/schedules/<id:schedule_id>": (Call(ITS_PERSON, body={"name": "Mine now"}, ids=_SCHEDULE),),
+    f"DELETE {V1}/schedules/<id:schedule_id>": (Call(ITS_PERSON, ids=_SCHEDULE),),
+    f"GET {V1}/event-types": (Call(WHO_IS_SIGNED_IN),),
+    f"POST {V1}/event-types": (
+        Call(WHO_IS_SIGNED_IN, 201, _TALK),
+        Call(ITS_ADMINS, 201, _TALK, body_ids=_TEAM),
+        Call(ITS_PERSON, 201, _TALK, body_ids=_SCHEDULE),
+    ),
+    f"GET {V1}/event-types/<uid:event_type_uid>": (
+        Call(EVERYBODY_BY_NAME, ids=_LINK),
+        Call(EVERYBODY_BY_NAME, ids=_LINK_OF_TEAM),
+        Call(ITS_MEMBERS_BY_LINK, ids=_INACTIVE_LINK),
+    ),
+    f"PATCH {V1}/event-types/<uid:event_type_uid>": (
+        Call(ITS_PERSON_BY_LINK, body={"title": "Mine now"}, ids=_LINK),
+        Call(ITS_MANAGERS, body={"title": "Ours now"}, ids=_LINK_OF_TEAM),
+    ),
+    f"DELETE {V1}/event-types/<uid:event_type_uid>": (
+        Call(ITS_PERSON_BY_LINK, ids=_LINK),
+        Call(ITS_MANAGERS, ids=_LINK_OF_TEAM),
+    ),
+    f"GET {V1}/event-types/<uid:event_type_uid>/slots": (Call(EVERYBODY, ids=_BOOKABLE, query=_WINDOW),),
+    f"GET {V1}/event-types/<uid:event_type_uid>/explain": (
+        Call(ITS_PERSON_BY_LINK, ids=_LINK, query={"start": _START}),
+        Call(ITS_INSIDERS_BY_LINK, ids=_LINK_OF_TEAM, query={"start": _START}),
+    ),
+    f"POST {V1}/event-types/<uid:event_type_uid>/holds": (Call(EVERYBODY_BY_NAME, 201, {"start": _START}, _BOOKABLE),),
+    f"DELETE {V1}/holds/<uid:hold_uid>": (Call(EVERYBODY, ids={"hold_uid": "hold"}),),
+    f"POST {V1}/event-types/<uid:event_type_uid>/bookings": (
+        Call(EVERYBODY_BY_NAME, 201, _GUEST, _BOOKABLE),
+        Call(EVERYBODY_BY_NAME, 201, _GUEST | {"start": time_on(5, 10).isoformat()}, _BOOKABLE, {"hold": "hold"}),
+    ),
+    f"GET {V1}/guest/bookings/<uid:booking_uid>": (
+        Call(ITS_GUEST, ids=_APPOINTMENT, query_ids=_TOKEN),
+        Call(ITS_GUEST_WHO_LOST_THE_TOKEN, ids=_APPOINTMENT),
+    ),
+    f"PATCH {V1}/guest/bookings/<uid:booking_uid>": (
+        Call(ITS_GUEST, body={"start": _START}, ids=_APPOINTMENT, query_ids=_TOKEN),
+        Call(ITS_GUEST_WHO_LOST_THE_TOKEN, body={"start": _START}, ids=_APPOINTMENT),
+    ),
+    f"DELETE {V1}/guest/bookings/<uid:booking_uid>": (
+        Call(ITS_GUEST, body={"reason": "Ill"}, ids=_APPOINTMENT, query_ids=_TOKEN),
+        Call(ITS_GUEST_WHO_LOST_THE_TOKEN, ids=_APPOINTMENT),
+    ),
+    f"POST {V1}/availability/find": (
+        Call(ITS_MEMBERS, body=_WINDOW | {"duration_minutes": 30}, body_ids=_TEAM),
+        Call(ITS_MEMBERS, body=_WINDOW | {"duration_minutes": 30}, body_ids={"user_ids": "people of the team"}),
+    ),
     f"GET {V1}/notifications": (Call(WHO_IS_SIGNED_IN),),
     f"GET {V1}/notifications/unread": (Call(WHO_IS_SIGNED_IN),),
     f"GET {V1}/notifications/count": (Call(WHO_IS_SIGNED_IN),),

@@ -13,6 +13,9 @@ from scheduling.openapi import document
 from tests.people import PASSWORD, time_on
 
 _numbers = count(1)
+# No value is good for every caller; without one the caller is meant.
+_OF_THE_CALLER = {"hosts"}
+_FORMATS = {"password": PASSWORD, "time-zone": "Europe/Berlin"}
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Operation:
     path: str
     fields: dict[str, dict[str, Any]] = field(default_factory=dict)
     query: dict[str, dict[str, Any]] = field(default_factory=dict)
+    needed: dict[str, Any] = field(default_factory=dict)
     headers: tuple[str, ...] = ()
     path_names: tuple[str, ...] = ()
     needs_token: bool = False
@@ -37,7 +41,9 @@ class Operation:
 
     def body(self) -> dict[str, Any] | None:
         """Return a body that it takes, new each time where that matters."""
-        return {name: sample(name, schema) for name, schema in self.fields.items()} if self.fields else None
+        if not self.fields:
+            return None
+        return {name: sample(name, schema) for name, schema in self.fields.items() if name not in _OF_THE_CALLER}
 
 
 def sample(name: str, schema: dict[str, Any]) -> Any:
@@ -46,11 +52,16 @@ def sample(name: str, schema: dict[str, Any]) -> Any:
         return schema["enum"][0]
     if schema.get("format") == "email":
         return f"attacker{next(_numbers)}@example.com"
-    if schema.get("format") == "password":
-        return PASSWORD
+    if schema.get("format") in _FORMATS:
+        return _FORMATS[schema["format"]]
     if schema.get("format") == "date-time":
         return time_on(3, 9 if name in ("start", "from") else 10).isoformat()
-    return {"boolean": False, "object": {}, "array": [], "integer": 1, "number": 1}.get(schema["type"], "A value")
+    if "null" in schema["type"]:
+        return None
+    least = schema.get("minimum", 1)
+    return {"boolean": False, "object": {}, "array": [], "integer": least, "number": least}.get(
+        schema["type"], "A value"
+    )
 
 
 def read_operations(app: Flask) -> Iterator[Operation]:
@@ -70,6 +81,7 @@ def read_operations(app: Flask) -> Iterator[Operation]:
                 path,
                 _fields(operation, content),
                 {each["name"]: each["schema"] for each in by_place["query"]},
+                {each["name"]: sample(each["name"], each["schema"]) for each in by_place["query"] if each["required"]},
                 tuple(each["name"] for each in by_place["header"]),
                 tuple(each["name"] for each in by_place["path"]),
                 operation.get("security") == [{"bearer": []}],

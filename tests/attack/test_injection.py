@@ -11,6 +11,7 @@ from tests.attack.wire import Wire, head
 from tests.databases import ask
 from tests.people import PASSWORD, time_on
 from tests.scheduling.answers import assert_refused, nothing_written
+from tests.scheduling.guests import book
 from tests.stack import running
 from tests.waiting import eventually
 
@@ -139,11 +140,23 @@ def test_field_that_is_not_the_clients_changes_nothing(people, database, operati
     def written(extra):
         people.alice  # noqa: B018  registers
         team, booking = people.alice.organization("Team"), people.alice.booking(day=4)
-        url = operation.url({"organization_id": team, "booking_id": booking["id"]})
+        link = people.alice.link()
+        appointment = book(people.alice, link, time_on(5, 10)).json
+        url = operation.url(
+            {
+                "organization_id": team,
+                "booking_id": booking["id"],
+                "schedule_id": people.alice.schedule()["id"],
+                "event_type_uid": link,
+                "booking_uid": appointment["booking"]["uid"],
+            }
+        )
         mine = operation.body() | ({"email": people.bob.email} if operation.path.endswith("/members") else {})
         # A role is the client's to give to a member, and only there.
         extra = {name: value for name, value in extra.items() if name not in operation.fields}
-        answer = people.alice.send(operation.method, f"/{url}", extra | mine)
+        token = appointment["manage_token"] if "booking_uid" in operation.path_names else people.alice.token
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = people.alice.send(operation.method, f"/{url}", extra | mine, headers=headers)
         ids = (
             "id",
             "user_id",
@@ -157,7 +170,15 @@ def test_field_that_is_not_the_clients_changes_nothing(people, database, operati
         )
         rows = [
             {name: type(value) if name.endswith("id") else value for name, value in row.items() if name in ids}
-            for table in ("users", "bookings", "organizations", "organization_members", "notifications")
+            for table in (
+                "users",
+                "bookings",
+                "schedules",
+                "event_types",
+                "organizations",
+                "organization_members",
+                "notifications",
+            )
             for row in ask(database, f"SELECT * FROM {table} ORDER BY id")
         ]
         return answer.status_code, rows
@@ -181,6 +202,8 @@ def test_log_has_one_line_for_a_request_whatever_it_says(tmp_path, database_url,
         head("GET", "/api/v1/bookings?cursor=%0a{forged}", "Connection: close"),
     ]
     with running(tmp_path, database_url=database_url, redis_url=redis_url, names=("web",)) as stack:
+        # A line is written after the answer.
+        eventually(lambda: stack.web.lines, saying=stack.words)
         before = len(stack.web.lines)
         for each in heads:
             assert Wire(stack.url).send(each).answers()

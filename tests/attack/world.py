@@ -11,10 +11,11 @@ from werkzeug.test import TestResponse
 from tests.attack.matrix import Call
 from tests.client import Client
 from tests.conftest import TABLES
-from tests.people import Person
+from tests.people import Person, time_on
+from tests.scheduling.guests import book, hold
 
 DIARY, TEAM = "What only Alice may read", "What only the team may read"
-OF_ALICE = {"users": "id", "bookings": "user_id", "notifications": "user_id"}
+OF_ALICE = {"users": "id", "bookings": "user_id", "notifications": "user_id", "schedules": "user_id"}
 
 
 class World:
@@ -26,20 +27,33 @@ class World:
         names = ("Stranger", "Member", "Organization Admin", "Owner", "Platform Admin", "Colleague", "Outsider")
         self.people = {name.lower(): self.person(name) for name in names}
         owner, member = self.people["owner"], self.people["member"]
-        team = owner.organization(TEAM, member, self.people["colleague"])
+        colleague = self.people["colleague"]
+        team = owner.organization(TEAM, member, colleague)
         admin = {"email": self.people["organization admin"].email, "role": "admin"}
         assert owner.post(f"/organizations/{team}/members", admin).status_code == 201
         self.ask("UPDATE users SET role = 'admin' WHERE id = %s", self.people["platform admin"].id)
         self.ask("UPDATE users SET email = 'outsider@example.com' WHERE id = %s", self.people["outsider"].id)
         booking, cancelled = owner.booking(DIARY, day=3), owner.booking(DIARY, day=4)
         assert owner.delete(f"/bookings/{cancelled['id']}").status_code == 200
+        of_team = {"organization_id": team, "hosts": [member.id]}
         assert owner.post("/analytics/event", {"eventType": "signed_in"}).status_code == 201
+        bookable, anyone = colleague.link(), Client(app.test_client())
+        appointment = book(anyone, bookable, time_on(4, 10)).json
         self.ids = {
             "booking": booking["id"],
             "cancelled booking": cancelled["id"],
             "notification": owner.get("/notifications").json[0]["id"],
             "organization": team,
-            "colleague": self.people["colleague"].id,
+            "schedule": owner.schedule(name=DIARY)["id"],
+            "event type": owner.event_type()["uid"],
+            "event type of the team": owner.event_type(**of_team)["uid"],
+            "inactive event type": owner.event_type(**of_team, is_active=False)["uid"],
+            "bookable event type": bookable,
+            "appointment": appointment["booking"]["uid"],
+            "manage token": appointment["manage_token"],
+            "hold": hold(anyone, bookable, time_on(5, 10)).json["hold"],
+            "people of the team": [owner.id, member.id, colleague.id],
+            "colleague": colleague.id,
             "asset": "docs.js",
         }
         for table in TABLES:
@@ -74,7 +88,9 @@ class World:
         insertions = [
             f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM saved_{table}" for table in reversed(TABLES)
         ]
-        self.ask("; ".join(deletions + insertions))
+        # Rows are put back as they were, without what triggers would add to them.
+        alone = "SET session_replication_role = replica", "RESET session_replication_role"
+        self.ask("; ".join([*deletions, alone[0], *insertions, alone[1]]))
 
     def leave(self) -> None:
         """Leave an empty database."""
@@ -84,8 +100,12 @@ class World:
         """Send a valid request as a kind of caller."""
         caller = self.people.get(kind)
         ids = self.ids | {"caller": caller.id if caller else 1}
-        url = re.sub(r"<(?:id:)?(\w+)>", lambda match: str(ids[call.ids[match[1]]]), path)
+        url = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: str(ids[call.ids[match[1]]]), path)
+        body = call.body
+        if call.body_ids:
+            body = body | {name: ids[what] for name, what in call.body_ids.items()}
+        query = call.query | {name: ids[what] for name, what in call.query_ids.items()}
         # Without a body, or with one that is no JSON, there is nothing to hold against the document.
         plain = method == "HEAD" or path == "/metrics"
         http = FlaskClient(self.app, self.app.response_class) if plain else self.app.test_client()
-        return Client(http, caller and caller.token).send(method, f"/{url}", call.body)
+        return Client(http, caller and caller.token).send(method, f"/{url}", body, query_string=query)

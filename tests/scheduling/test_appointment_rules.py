@@ -264,3 +264,17 @@ def test_hours_that_exist_twice_are_the_first(client, people):
     assert slot["start"] == text(moment - timedelta(hours=1))
     refused = book(client, link, moment)
     assert (refused.status_code, codes(refused)) == (400, ["outside_hours"])
+
+
+# The edges
+
+
+def test_longest_buffers_are_seen_from_as_far_away_as_they_reach(client, people):
+    schedule = people.alice.schedule(time_zone="UTC", rules=[{"days": WEEK, "start": "00:00", "end": "24:00"}])
+    late = people.alice.event_type(schedule_id=schedule["id"], buffer_before_minutes=1440)["uid"]
+    long = people.alice.event_type(schedule_id=schedule["id"], duration_minutes=1440, buffer_after_minutes=1440)["uid"]
+    assert book(client, late, time_on(5, 12)).status_code == 201
+    # The one reaches from the 3rd to the 5th day, the other from noon of the 4th.
+    assert starts(slots(client, long, time_on(3, 0), time_on(3, 1))) == []
+    refused = book(client, long, time_on(3, 0))
+    assert (refused.status_code, codes(refused)) == (409, ["buffer"])
