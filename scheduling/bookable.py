@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -70,6 +70,18 @@ def select_taken(
     return rows
 
 
+def take_turns(tx: Transaction, bookable: Bookable, hosts: Iterable[Host]) -> list[Host]:
+    """Return hosts of a link with what decides whose turn it is."""
+    by_id = {host.user_id: host for host in hosts}
+    turns = appointments.select_turns(
+        tx, user_ids=list(by_id), event_type_id=bookable.row["id"], event_type_uid=bookable.row["uid"]
+    )
+    return [
+        replace(by_id[turn["user_id"]], upcoming=turn["upcoming"], last_booked_at=turn["last_booked_at"])
+        for turn in turns
+    ]
+
+
 def make_hosts(people: Iterable[Mapping[str, Any]], taken: Iterable[Row]) -> list[Host]:
     """Return people as the engine knows them."""
     by_person: dict[int, list[Row]] = defaultdict(list)
@@ -80,7 +92,6 @@ def make_hosts(people: Iterable[Mapping[str, Any]], taken: Iterable[Row]) -> lis
 
 def _host(person: Mapping[str, Any], taken: Sequence[Row]) -> Host:
     bookings = [row for row in taken if row["kind"] == "booking"]
-    record = next((row for row in taken if row["kind"] == "record"), None)
     return Host(
         user_id=person["user_id"],
         schedule=_schedule(person),
@@ -91,9 +102,6 @@ def _host(person: Mapping[str, Any], taken: Sequence[Row]) -> Host:
         holds=[Hold(row["claim_start"], row["claim_end"], row["end_time"]) for row in taken if row["kind"] == "hold"],
         booked_starts=[row["start_time"] for row in taken if row["of_type"]],
         is_member=person.get("is_member", True),
-        # Who is held for somebody is as good as booked.
-        upcoming=(record["number"] if record else 0) + sum(row["of_type"] for row in taken if row["kind"] == "hold"),
-        last_booked_at=record["claim_end"] if record else None,
     )
 
 

@@ -12,7 +12,7 @@ from scheduling.availability.facts import EventType, Host
 from scheduling.availability.fairness import choose
 from scheduling.availability.rules import Rule
 from scheduling.availability.slots import find_slots, nearest
-from scheduling.bookable import Bookable, find_bookable, select_taken
+from scheduling.bookable import Bookable, find_bookable, select_taken, take_turns
 from scheduling.context import reading, transaction
 from scheduling.errors import ApiError
 from sql.database import Transaction
@@ -73,7 +73,8 @@ class Opening:
         if self.event_type.assignment != "any":
             mode, chosen = self.event_type.assignment, [host.user_id for host in hosts]
             return chosen, {"mode": mode, "chosen": chosen, "passed_over": []}
-        choice = choose([host for host in hosts if host.user_id in verdict.free])
+        free = [host for host in hosts if host.user_id in verdict.free]
+        choice = choose(take_turns(tx, self.bookable, free))
         busy = [host for host in verdict.hosts if not host.bookable]
         passed_over = [asdict(one) for one in choice.passed_over] + [
             {"user_id": host.user_id, "reason": " ".join(rule.detail for rule in host.rules if not rule.passed)}

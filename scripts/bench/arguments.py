@@ -1,6 +1,7 @@
 """Measure what the busiest routes of the API cost, beside a bare Flask route and a bare WSGI function under gunicorn.
 
-Beside it runs pgbench with the statements of each route alone; before it people read while others sign in.
+Beside it runs pgbench with the statements of each route alone; before it people read while others sign in. After it
+one client asks for the slots of a month, and their plans are explained.
 PostgreSQL, Valkey and all data live in .local/bench; the database is seeded once and copied for each run.
 The table is printed and kept as .local/bench/latest.md, a chart as latest.svg, all figures as latest.json.
 With --soak it is all routes at once for a long while, and how memory grows (latest-soak.md).
@@ -41,6 +42,7 @@ def read_arguments(words: Sequence[str]) -> argparse.Namespace:
         help=f"beside it: {APPLICATION} as this command serves it on 127.0.0.1:$PORT; may be repeated",
     )
     add("--logins", action=argparse.BooleanOptionalAction, help="reads while others sign in (default: for all routes)")
+    add("--slots", action=argparse.BooleanOptionalAction, help="slots of people who can be booked (likewise)")
     add("--soak", type=count(20, 10**6), metavar="SECONDS", help="ask all routes at once, and watch the memory")
     add("--chart", type=Path, metavar="FILE", help="write the chart there too")
     add("--built-in", action="store_true", help="use the built-in load generator even where wrk is on the path")
@@ -51,10 +53,12 @@ def read_arguments(words: Sequence[str]) -> argparse.Namespace:
     arguments = parser.parse_args(words)
     if arguments.bookings < ROWS * arguments.users:
         parser.error(f"--bookings must be at least {ROWS} times --users: that is what a list shows.")
-    if arguments.soak and (arguments.peers or arguments.against or arguments.server or arguments.logins):
+    beside = ("peers", "against", "server", "logins", "slots")
+    if arguments.soak and any(getattr(arguments, name) for name in beside):
         parser.error("--soak is about this revision alone.")
-    if arguments.logins is None:
-        arguments.logins = arguments.routes is None
+    for section in ("logins", "slots"):
+        if getattr(arguments, section) is None:
+            setattr(arguments, section, arguments.routes is None)
     names = [*TAKEN, *(name for name, _ in arguments.server), *filter(None, [arguments.against])]
     for name in names:
         if names.count(name) > 1:

@@ -14,7 +14,7 @@ import psutil
 import psycopg2
 
 from scripts import processes
-from scripts.bench import logins, memory
+from scripts.bench import logins, memory, slots
 from scripts.bench.arguments import read_arguments
 from scripts.bench.errors import BenchError
 from scripts.bench.load import LoadGenerator, find_load_generator
@@ -77,6 +77,8 @@ def measure(arguments: argparse.Namespace, generator: LoadGenerator) -> Report:
             if arguments.logins:
                 sections.append(logins.measure(system, everyone, generator, arguments.rounds, arguments.seconds, say))
             results, baselines = measure_routes(arguments, system, everyone, generator, sizes)
+            if arguments.slots:
+                sections.append(slots.measure(system.web[API].port, system.database_url, say))
         facts = memory.facts(starts, ("at rest", at_rest), ("at the end", memory.memory_now(system)))
         say("Stopping ...")
     return Report(command, generator.describe(), settings, baselines, results, facts, sections)

@@ -86,9 +86,10 @@ class Bench:
     def measure(self, routes: Sequence[Route], rounds: int, seconds: float) -> dict[Turn, list[Measurement]]:
         """Measure each route of each server once a round, so that whatever disturbs the machine disturbs all."""
         self._check(routes)
-        turns = [(BARE, name) for name in LIMITS] + [(route, name) for route in routes for name in self._rivals()]
+        turns = [(BARE, name) for name in LIMITS] + [(route, name) for route in routes for name in self._rivals(route)]
         measured: dict[Turn, list[Measurement]] = {Turn(route.name, name): [] for route, name in turns}
         for route, name in turns:
+            self._wait_until_calm()
             self.say(f"Warming up: {route.name}, {name}")
             self._load(route, name, WARM_UP_SECONDS)
         for number in range(1, rounds + 1):
@@ -103,7 +104,7 @@ class Bench:
                 )
         return measured
 
-    def _rivals(self) -> list[str]:
+    def _rivals(self, _route: Route) -> list[str]:
         return [name for name in self.system.servers if name not in LIMITS]
 
     def _check(self, routes: Sequence[Route]) -> None:
@@ -111,7 +112,7 @@ class Bench:
         check(BARE, {name: ports[name] for name in LIMITS}, self.people)
         # What is read is compared before anybody writes.
         for route in sorted(routes, key=lambda route: route.status):
-            check(route, {name: ports[name] for name in self._rivals()}, self.people)
+            check(route, {name: ports[name] for name in self._rivals(route)}, self.people)
 
     def _measure(self, route: Route, name: str, seconds: float) -> Measurement:
         server = self.system.servers[name]

@@ -24,13 +24,13 @@ FROM event_types, LATERAL (
 WHERE uid = :event_type_uid;
 
 -- name: select_taken(user_ids, starts, ends, event_type_uid, except_uid)
--- List what is taken of people's time in a period and two days around it, and what counts for fairness.
+-- List what is taken of people's time in a period and three days around it.
 SELECT 'booking' AS kind, user_id, start_time - make_interval(mins => buffer_before_minutes) AS claim_start,
        end_time + make_interval(mins => buffer_after_minutes) AS claim_end, start_time, end_time, id AS number,
        event_type_uid IS NOT DISTINCT FROM :event_type_uid::text AND event_type_uid IS NOT NULL AS of_type
 FROM bookings
 WHERE user_id = ANY(:user_ids::bigint[]) AND status = 'confirmed'
-  AND start_time < :ends::timestamptz + interval '2 days' AND start_time > :starts::timestamptz - interval '3 days'
+  AND start_time < :ends::timestamptz + interval '3 days' AND start_time > :starts::timestamptz - interval '3 days'
   AND (:except_uid::text IS NULL OR uid IS DISTINCT FROM :except_uid)
 UNION ALL
 SELECT 'booking', user_id, start_time - make_interval(mins => buffer_before_minutes),
@@ -44,12 +44,20 @@ SELECT 'hold', claims.user_id, lower(during), upper(during), holds.start_time, h
        coalesce(holds.event_type_id = (SELECT id FROM event_types WHERE uid = :event_type_uid::text), false)
 FROM claims JOIN holds ON holds.id = hold_id
 WHERE claims.user_id = ANY(:user_ids::bigint[]) AND expires_at > now()
-  AND during && tstzrange(:starts::timestamptz - interval '2 days', :ends::timestamptz + interval '2 days')
-UNION ALL
-SELECT 'record', host.user_id, NULL, max(created_at), NULL, NULL, count(*) FILTER (WHERE start_time > now()), false
-FROM unnest(:user_ids::bigint[]) AS host (user_id)
-JOIN bookings ON bookings.user_id = host.user_id AND status = 'confirmed' AND event_type_uid = :event_type_uid::text
-GROUP BY host.user_id;
+  AND during && tstzrange(:starts::timestamptz - interval '2 days', :ends::timestamptz + interval '2 days');
+
+-- name: select_turns(user_ids, event_type_id, event_type_uid)
+-- Tell whose turn it is: how often each host is booked or held through a link from now on, and when they were last booked.
+SELECT host.user_id,
+       (SELECT count(*) FROM bookings
+        WHERE event_type_uid = :event_type_uid AND bookings.user_id = host.user_id AND status = 'confirmed'
+          AND start_time > now())
+       + (SELECT count(*) FROM holds
+          WHERE event_type_id = :event_type_id AND expires_at > now() AND host.user_id = ANY(hosts)) AS upcoming,
+       (SELECT max(created_at) FROM bookings
+        WHERE event_type_uid = :event_type_uid AND bookings.user_id = host.user_id AND status = 'confirmed'
+       ) AS last_booked_at
+FROM unnest(:user_ids::bigint[]) AS host (user_id);
 
 -- name: lock_diaries(user_ids)
 -- Hold the diaries of people alone, in one order, and forget the holds on them that have run out.

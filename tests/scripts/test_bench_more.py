@@ -31,7 +31,7 @@ from scripts.servers import HOST
 from tests.databases import ask, connected, empty_database
 
 SIZES = Sizes(users=3, bookings=60, notifications=10, analytics_events=10)
-ROUTE_NAMES = [route.name for route in ROUTES]
+ROUTE_NAMES = [route.name for route in ROUTES if route.name != "GET /analytics/dashboard"]
 
 
 @pytest.fixture(scope="module")

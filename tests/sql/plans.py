@@ -47,12 +47,25 @@ LOADED = (
     "INSERT INTO event_type_hosts (event_type_id, user_id) SELECT id, owner_id FROM event_types",
     # Neighbours in a table belong to different people; one of them comes again and again.
     """
-    INSERT INTO bookings (user_id, title, start_time, end_time, status, exclusive)
+    INSERT INTO bookings (user_id, title, start_time, end_time, status, exclusive, event_type_uid)
     SELECT owner, 'Meeting ' || n, begins, begins + interval '30 minutes',
-           CASE WHEN n %% 10 = 0 THEN 'cancelled' ELSE 'confirmed' END, n %% 20 = 1
+           CASE WHEN n %% 10 = 0 AND (n %% 80 > 0 OR n %% 400 = 0) THEN 'cancelled' ELSE 'confirmed' END, n %% 20 = 1,
+           CASE WHEN n %% 80 = 0 THEN 'link 1' END
     FROM generate_series(1, %(million)s) AS n, LATERAL (
         SELECT CASE WHEN n %% 80 = 0 THEN %(heavy)s ELSE 1 + n %% %(users)s END AS owner,
                now() - interval '1 year' + n * interval '1 minute' AS begins) AS entry
+    """,
+    """
+    INSERT INTO holds (uid, event_type_id, start_time, end_time, hosts, assignment, address, expires_at)
+    SELECT 'hold ' || id, id, now() + id * interval '1 day', now() + id * interval '25 hours', ARRAY[owner_id], '{}',
+           '192.0.2.1', now() + interval '1 day'
+    FROM event_types ORDER BY id LIMIT 5000
+    """,
+    """
+    INSERT INTO claims (user_id, during, hold_id)
+    SELECT host, tstzrange(start_time, end_time), id FROM holds, unnest(hosts) AS host
+    WHERE start_time > now() + interval '2 years'
+    ON CONFLICT DO NOTHING
     """,
     """
     INSERT INTO notifications (user_id, type, title, message, is_read, metadata, created_at)
@@ -79,6 +92,8 @@ LARGE = {
     "schedules",
     "event_types",
     "event_type_hosts",
+    "holds",
+    "claims",
     "bookings",
     "notifications",
     "analytics_events_first",

@@ -26,6 +26,14 @@ VALUES = {
     "organization_id": 1,
     "schedule_id": 1,
     "uid": "no such link",
+    "event_type_id": 1,
+    "event_type_uid": "link 1",
+    "except_uid": None,
+    "owner_id": HEAVY,
+    "caller_id": 7,
+    "user_ids": [HEAVY],
+    "starts": NOW,
+    "ends": NOW + timedelta(days=31),
     "issued_at": 0,
     "token_id": "token",
     "email": "person7@example.com",
@@ -53,6 +61,13 @@ VARIANTS = {
         {"overlaps_to": NOW},
     ],
     "select_events": [{"event_type": "event_0"}, {"event_type": "event_19"}, {"event_type": "unknown"}],
+    "select_taken": [
+        {"except_uid": "no such booking"},
+        {"event_type_uid": None},
+        {"user_ids": list(range(7, 17)), "ends": NOW + timedelta(days=62)},
+    ],
+    "select_people": [{"user_ids": [7]}, {"organization_id": None, "user_ids": [7, 8]}],
+    "select_hold": [{"uid": "hold 7"}],
     "select_event_statistics": [{"days": 1}, {"days": 366}],
 }
 EXEMPT = {
@@ -61,7 +76,8 @@ EXEMPT = {
     "select_schema_version": "the table has a row for each migration",
 }
 # Pages that a statement may look at. A page of a list may find each of its rows on a page of its own.
-MOST = {"select_event_statistics": 3000}
+# What is taken of people's time is as much as they have: eighteen bookings a day for 37 days, each on its own page.
+MOST = {"select_event_statistics": 3000, "select_taken": 37 * 18 + 60, "select_turns": 80}
 MOST_FOR_A_LIST = 12 * PAGE
 MOST_FOR_A_ROW = 40
 
