@@ -4,10 +4,13 @@ import time
 from dataclasses import dataclass, field
 
 import psycopg2
+import structlog
 
 from jobs.deliver import Delivery
 from sql.pool import PoolExhausted
 from sql.queries import appointments, emails, idempotency, tokens
+
+log = structlog.get_logger(__name__)
 
 _EVERY_SECONDS = 60.0
 _BATCH = 1000
@@ -34,10 +37,12 @@ class Housekeeping:
             raise
 
     def prune(self) -> None:
-        """Once a minute, delete a batch of what has outlived its use."""
+        """Once a minute, delete a batch of what has outlived its use, and name what waits for a newer worker."""
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _EVERY_SECONDS
+        for kind, count in self.delivery.ledger.find_unknown_kinds().items():
+            log.warning("emails_of_unknown_kind_wait", kind=kind, count=count)
         for delete in (
             emails.delete_sent_emails,
             idempotency.delete_old_answers,

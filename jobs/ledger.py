@@ -14,7 +14,7 @@ from jobs.hand import Answer, LeaseEnding, Mail
 from jobs.invitations import METHODS, write_invitation
 from jobs.outcomes import Outcomes
 from jobs.providers.provider import DeliveryError, Failure, Message
-from jobs.rendering import RenderingError, render
+from jobs.rendering import KINDS, RenderingError, render
 from jobs.retry import RetryPolicy
 from jobs.settings import EmailSettings
 from sql.database import Database
@@ -47,6 +47,8 @@ class Ledger:
     settings: EmailSettings
     policy: RetryPolicy
     outcomes: Outcomes = field(default_factory=Outcomes)
+    # A kind that this release does not know is left for a worker of a newer one.
+    kinds: list[str] = field(default_factory=lambda: sorted(KINDS))
     _has_slots: bool = field(default=False, init=False)
 
     def claim(self, limit: int) -> list[Row]:
@@ -55,6 +57,7 @@ class Ledger:
         with self.database.statement() as tx:
             rows: list[Row] = emails.claim_emails(
                 tx,
+                kinds=self.kinds,
                 limit=limit,
                 lease_seconds=LEASE_SECONDS,
                 rate_slots=self.settings.rate_slots,
@@ -92,19 +95,26 @@ class Ledger:
     def find_slot(self) -> float | None:
         """Return the seconds until a mail that is due may be offered, if it waits for the rate limit only."""
         with self.database.statement() as tx:
-            seconds: float | None = emails.select_seconds_to_slot(tx, rate_slots=self.settings.rate_slots)
+            seconds: float | None = emails.select_seconds_to_slot(
+                tx, kinds=self.kinds, rate_slots=self.settings.rate_slots
+            )
         return seconds
 
     def find_overdue(self) -> int | None:
         """Return a mail that nobody came for, if there is one."""
         self._make_slots_once()
         with self.database.statement() as tx:
-            emails.postpone_followers(tx, limit=_FRONT)
+            emails.postpone_followers(tx, kinds=self.kinds, limit=_FRONT)
         with self.database.statement() as tx:
             email_id: int | None = emails.select_overdue_email(
-                tx, patience_seconds=PATIENCE_SECONDS, rate_slots=self.settings.rate_slots
+                tx, kinds=self.kinds, patience_seconds=PATIENCE_SECONDS, rate_slots=self.settings.rate_slots
             )
         return email_id
+
+    def find_unknown_kinds(self) -> dict[str, int]:
+        """Return how many mails are due of each kind that this release does not know."""
+        with self.database.statement() as tx:
+            return {row["kind"]: row["count"] for row in emails.select_unknown_kinds(tx, kinds=self.kinds)}
 
     def _make_slots_once(self) -> None:
         """Make sure that the rate limit has its slots before anything is sent."""

@@ -1,16 +1,18 @@
 -- A worker owns a pending row from claim to settlement; its fence proves it. Times are the database's.
 
--- name: claim_emails(limit, lease_seconds, rate_slots, rate_window)
--- Claim the mails that are due longest, as many as there are free rate slots.
--- A mail about a booking waits for the earlier ones about the same booking.
+-- name: claim_emails(kinds, limit, lease_seconds, rate_slots, rate_window)
+-- Claim the mails of known kinds that are due longest, as many as there are free rate slots.
+-- A mail about a booking waits for the earlier ones about the same booking, unless their kind is unknown here.
 WITH due AS MATERIALIZED (
     SELECT id, row_number() OVER (ORDER BY next_attempt_at, id) AS position
     FROM (
         SELECT id, next_attempt_at FROM emails
         WHERE status = 'pending' AND next_attempt_at <= now() AND (lease_until IS NULL OR lease_until <= now())
+          AND kind = ANY(:kinds::text[])
           AND (booking_id IS NULL OR NOT EXISTS (
               SELECT FROM emails AS earlier
-              WHERE earlier.booking_id = emails.booking_id AND earlier.id < emails.id AND earlier.status = 'pending'))
+              WHERE earlier.booking_id = emails.booking_id AND earlier.id < emails.id AND earlier.status = 'pending'
+                AND earlier.kind = ANY(:kinds::text[])))
         ORDER BY next_attempt_at, id
         LIMIT (
             SELECT count(*) FROM (
@@ -87,40 +89,42 @@ WITH settled AS (
 )
 SELECT id FROM settled;
 
--- name: select_overdue_email(patience_seconds, rate_slots)$
--- Find a mail that nobody came for although a rate slot is free.
+-- name: select_overdue_email(kinds, patience_seconds, rate_slots)$
+-- Find a mail of a known kind that nobody came for although a rate slot is free.
 SELECT id FROM emails
-WHERE status = 'pending' AND next_attempt_at <= now() - make_interval(secs => :patience_seconds)
+WHERE status = 'pending' AND kind = ANY(:kinds::text[]) AND next_attempt_at <= now() - make_interval(secs => :patience_seconds)
   AND (lease_until IS NULL OR lease_until <= now())
   AND EXISTS (SELECT FROM email_rate_slots WHERE slot <= :rate_slots AND free_at <= now())
 ORDER BY next_attempt_at, id
 LIMIT 1;
 
--- name: select_seconds_to_slot(rate_slots)$
--- Tell when the next rate slot is free, if none is and a mail is due.
+-- name: select_seconds_to_slot(kinds, rate_slots)$
+-- Tell when the next rate slot is free, if none is and a mail of a known kind is due.
 SELECT extract(epoch FROM min(free_at) - now())::float8 AS seconds
 FROM email_rate_slots
 WHERE slot <= :rate_slots
   -- In this order there is one plan only: along the line.
   AND (SELECT id FROM emails
        WHERE status = 'pending' AND next_attempt_at <= now() AND (lease_until IS NULL OR lease_until <= now())
+         AND kind = ANY(:kinds::text[])
        ORDER BY next_attempt_at, id
        LIMIT 1) IS NOT NULL
 HAVING min(free_at) > now();
 
--- name: postpone_followers(limit)!
+-- name: postpone_followers(kinds, limit)!
 -- Let mails wait as long as the first one about the same booking; at the front of the line they would be in the way.
 WITH follower AS MATERIALIZED (
     SELECT front.id, first.next_attempt_at AS due_at
     FROM (
         SELECT id, booking_id FROM emails
-        WHERE status = 'pending' AND next_attempt_at <= now()
+        WHERE status = 'pending' AND next_attempt_at <= now() AND kind = ANY(:kinds::text[])
         ORDER BY next_attempt_at, id
         LIMIT :limit
     ) AS front,
     LATERAL (
         SELECT next_attempt_at FROM emails AS earlier
         WHERE earlier.booking_id = front.booking_id AND earlier.status = 'pending' AND earlier.id < front.id
+          AND earlier.kind = ANY(:kinds::text[])
         ORDER BY earlier.id
         LIMIT 1
     ) AS first
@@ -128,6 +132,12 @@ WITH follower AS MATERIALIZED (
 )
 UPDATE emails SET next_attempt_at = (SELECT due_at FROM follower WHERE follower.id = emails.id)
 WHERE id = ANY(ARRAY(SELECT id FROM follower)) AND status = 'pending';
+
+-- name: select_unknown_kinds(kinds)
+-- Tell of which kinds, unknown here, mails wait for a worker that knows them.
+SELECT kind, count(*) AS count FROM emails
+WHERE status = 'pending' AND next_attempt_at <= now() AND kind <> ALL(:kinds::text[])
+GROUP BY kind ORDER BY kind;
 
 -- name: insert_rate_slots(rate_slots)!
 -- Make sure that there are as many slots as mails in a window.

@@ -25,6 +25,7 @@ def claim(delivery, limit=1, rate_limit=1000):
     with delivery.database.statement() as tx:
         return emails.claim_emails(
             tx,
+            kinds=delivery.ledger.kinds,
             limit=limit,
             lease_seconds=LEASE_SECONDS,
             rate_slots=rate_limit,

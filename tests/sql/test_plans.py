@@ -50,6 +50,7 @@ VALUES = {
     "days": 30,
     "ahead": 2,
     "key": "key",
+    "kinds": ["BOOKING_CONFIRMATION", "WELCOME"],
     "patience_seconds": 2,
     "rate_slots": 30,
 }
@@ -73,6 +74,7 @@ VARIANTS = {
 EXEMPT = {
     "select_outbox": "an operator asks it, now and then",
     "select_outcomes": "the table has a row for each of a few outcomes",
+    "select_unknown_kinds": "a worker asks it once a minute, and it counts what waits",
     "select_schema_version": "the table has a row for each migration",
 }
 # Pages that a statement may look at. A page of a list may find each of its rows on a page of its own.
