@@ -19,14 +19,15 @@ def for_guest(booking: Row) -> dict[str, Any]:
 
 
 def manage_token() -> str:
-    """Return the token of a guest's request, from its header or its query; raise ApiError 401 when there is none."""
+    """Return the token of a guest's request, from its header only; raise ApiError 401 when there is none."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    given = token.strip() if scheme.lower() == "bearer" else request.args.get("token", "")
+    given = token.strip() if scheme.lower() == "bearer" else ""
     if not given:
         raise ApiError(
             401,
             "unauthorized",
-            "Send the manage_token of the booking as `Authorization: Bearer <token>` or as `?token=`",
+            "Send the manage_token of the booking as `Authorization: Bearer <token>`; "
+            "never in the address, which proxies write into their logs",
             headers={"WWW-Authenticate": "Bearer"},
         )
     return given

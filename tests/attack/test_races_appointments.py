@@ -163,7 +163,8 @@ def test_guest_who_moves_keeps_the_old_time_or_has_the_new_one(arena, team):
         # Who moves keeps the host: at least one of those whom `any` has booked comes first for each.
         assert len(winners(answers)) == team.room
         for one, answer, hour in zip(booked, answers, hours, strict=True):
-            seen = team.client.send("GET", f"/guest/bookings/{one['booking']['uid']}?token={one['manage_token']}").json
+            headers = {"Authorization": f"Bearer {one['manage_token']}"}
+            seen = team.client.send("GET", f"/guest/bookings/{one['booking']['uid']}", headers=headers).json
             expected = target if answer.status == 200 else target.replace(hour=hour)
             assert seen["start_time"] == text(expected)
         assert_whole(arena.database)

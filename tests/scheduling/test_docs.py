@@ -127,6 +127,17 @@ def test_security_is_what_the_route_declares(app, document):
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
 
 
+def test_no_route_takes_a_secret_from_the_address(document):
+    named = {
+        parameter["name"]
+        for operation in operations(document).values()
+        for parameter in operation.get("parameters", [])
+        if parameter["in"] == "query"
+    }
+    assert "time_zone" in named
+    assert not [name for name in named if any(word in name for word in ("token", "secret", "password", "key"))]
+
+
 def test_documented_spellings_are_those_of_the_original(document):
     components = document["components"]["schemas"]
     assert components["PasswordChangeIn"]["properties"].keys() == {"currentPassword", "newPassword"}

@@ -78,8 +78,23 @@ def test_token_opens_one_booking(client, link):
         assert ask_as_guest("GET", token=token).status_code == 404
         assert ask_as_guest("DELETE", token=token).status_code == 404
     assert client.get(f"/guest/bookings/{first.json['booking']['uid']}").status_code == 401
-    query = {"token": first.json["manage_token"]}
-    assert client.get(f"/guest/bookings/{first.json['booking']['uid']}", query_string=query).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic Og=="}, {"Authorization": "Bearer "}], ids=str)
+def test_token_in_the_address_opens_nothing_and_the_refusal_says_where_it_belongs(client, link, method, headers):
+    booked = book(client, link, time_on(3, 10)).json
+    path, token = f"/guest/bookings/{booked['booking']['uid']}", booked["manage_token"]
+    body = {"start": text(time_on(3, 12))} if method == "PATCH" else None
+    for name in ("token", "manage_token", "access_token"):
+        refused = client.send(method, path, body, query_string={name: token}, headers=headers)
+        assert (refused.status_code, refused.json["code"]) == (401, "unauthorized")
+        assert refused.headers["WWW-Authenticate"] == "Bearer"
+        assert "`Authorization: Bearer <token>`" in refused.json["detail"]
+        assert token not in refused.text
+    # With the header the query means nothing, as anywhere else.
+    opened = client.get(path, query_string={"token": "nonsense"}, headers={"Authorization": f"Bearer {token}"})
+    assert (opened.status_code, opened.json["status"]) == (200, "confirmed")
 
 
 def test_host_moves_and_cancels_for_everybody(client, people, team, database):
