@@ -95,5 +95,5 @@ def _replay(known: Row) -> Response:
 
 def _fingerprint(body: Any) -> str:
     """Return what is the same for the same request: the body counts as JSON, not as bytes."""
-    canonical = orjson.dumps([request.method, request.path, body], option=orjson.OPT_SORT_KEYS)
+    canonical = orjson.dumps([request.method, request.path.rstrip("/"), body], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(canonical).hexdigest()

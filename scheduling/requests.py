@@ -8,7 +8,7 @@ from flask import Flask, g, request
 from flask.typing import ResponseReturnValue
 from gunicorn.http.errors import ParseException
 from psycopg2 import errors as postgres
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, NotFound, RequestEntityTooLarge
 from werkzeug.routing import BaseConverter
 
 from scheduling.errors import ApiError
@@ -24,8 +24,6 @@ _NOTHING_WAS_DONE = (ConnectionLost, postgres.DeadlockDetected, postgres.Seriali
 
 class IdConverter(BaseConverter):
     """An id in a path. What cannot be one is 0, which no row has: it is not there, like any unknown id."""
-
-    regex = "[^/]+"
 
     def to_python(self, value: str) -> int:
         """Return the id, or 0."""
@@ -52,6 +50,9 @@ def register_request_guard(app: Flask) -> None:
     watcher = BodyWatcher()
 
     def guard() -> None:
+        # Werkzeug drops what precedes the first name of a path; a doubled slash leads nowhere here as anywhere else.
+        if request.environ["PATH_INFO"].startswith("//"):
+            raise NotFound
         g.token_at_stake = request.blueprint == "auth" or "Authorization" in request.headers
         # gunicorn undoes chunks and leaves other codings as they are.
         if request.headers.get("Transfer-Encoding", "chunked").lower() != "chunked":

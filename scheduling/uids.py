@@ -11,8 +11,6 @@ _UID = re.compile(r"[A-Za-z0-9_-]{22}")
 class UidConverter(BaseConverter):
     """A uid in a path. What cannot be one is empty, which no row has: it is not there, like any unknown uid."""
 
-    regex = "[^/]+"
-
     def to_python(self, value: str) -> str:
         """Return the uid, or nothing."""
         return value if _UID.fullmatch(value) else ""

@@ -97,15 +97,15 @@ def _fields(operation: dict[str, Any], content: dict[str, Any]) -> dict[str, dic
     return properties
 
 
-def all_operations() -> list[Operation]:
-    """Return the operations of the application while tests are collected, before there is a database."""
+def create_app_without_servers() -> Flask:
+    """Return the application while tests are collected, before there is a database."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("APP_ENV", "development")
         environment.setenv("JWT_SECRET", "a secret for tests, long enough to be one")
         environment.setenv("DATABASE_URL", "postgresql://nobody@localhost:1/nothing")
         environment.setenv("REDIS_URL", "redis://localhost:1/0")
         environment.setenv("BCRYPT_ROUNDS", "4")
-        return list(read_operations(create_app()))
+        return create_app()
 
 
-OPERATIONS = all_operations()
+OPERATIONS = list(read_operations(create_app_without_servers()))

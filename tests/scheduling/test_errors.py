@@ -66,17 +66,6 @@ def test_invalid_value_is_not_repeated(client):
     assert "secre" not in answer.text
 
 
-def test_trailing_slash_makes_no_difference(people):
-    assert people.alice.get("/bookings/").json == []
-
-
-@pytest.mark.parametrize("path", ["/api/v1//bookings", "//api/v1/bookings"])
-def test_doubled_slash_leads_nowhere_else(app, path):
-    answer = FlaskClient(app, app.response_class).get(path)
-    assert answer.status_code in (308, 401, 404)
-    assert answer.headers.get("Location", "http://localhost/").startswith(("http://localhost/", "/api"))
-
-
 @pytest.mark.parametrize(
     "statement",
     [
