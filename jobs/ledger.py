@@ -128,7 +128,8 @@ class Ledger:
 
         Raises DeliveryError.
         """
-        if row["age_seconds"] > self.policy.horizon_seconds:
+        # Without a failure on record nobody knows of an offer: there is to be one.
+        if row["last_failure"] is not None and self.policy.expired(row["age_seconds"]):
             raise DeliveryError("Its time ran out before it could be delivered.", Failure.PERMANENT)
         if row["subject"] is not None:
             return False

@@ -36,8 +36,8 @@ class RetryPolicy:
     """Bound the repetitions of a mail.
 
     `attempts` is how often a provider may reject this very mail; an outage uses up none of them. The horizon
-    ends before the 24 hours in which Resend remembers an idempotency key. Waits are seconds, one tuple a
-    class of failure; the last of a tuple repeats.
+    counts from the first offer, and ends before the 24 hours in which Resend remembers an idempotency key. Waits
+    are seconds, one tuple a class of failure; the last of a tuple repeats.
     """
 
     attempts: int
@@ -46,7 +46,7 @@ class RetryPolicy:
     waits: Mapping[Failure, tuple[float, ...]] = field(default_factory=lambda: WAITS, hash=False)
 
     def expired(self, age_seconds: float) -> bool:
-        """Say whether an intent of that age may not be offered any more."""
+        """Say whether a mail that was first offered so long ago may not be offered any more."""
         return age_seconds >= self.horizon_seconds
 
     def next_step(
@@ -62,7 +62,7 @@ class RetryPolicy:
         """Return what follows a failure.
 
         `rejections` counts the earlier steps that cost an attempt, `tries` all attempts including the one
-        that failed. `jitter` lies between 0 and 1.
+        that failed, `age_seconds` is the time since the first one. `jitter` lies between 0 and 1.
         """
         alarm = failure is Failure.CONFIGURATION
         costs_attempt = failure in {Failure.PERMANENT, Failure.REJECTED}

@@ -40,10 +40,13 @@ WITH due AS MATERIALIZED (
 -- As an array, because nothing else tells the planner that they are few.
 UPDATE emails
 SET lease_until = now() + make_interval(secs => :lease_seconds), fence = fence + 1, attempts = attempts + 1,
-    rate_slot = (SELECT slot FROM pair WHERE pair.id = emails.id)
+    rate_slot = (SELECT slot FROM pair WHERE pair.id = emails.id),
+    -- A worker of an earlier release noted failures only.
+    first_offered_at = coalesce(first_offered_at, CASE WHEN last_failure IS NULL THEN now() ELSE pending_since END)
 WHERE id = ANY(ARRAY(SELECT id FROM pair))
 RETURNING id, kind, recipient, data, sender, subject, text_body, html_body, calendar, calendar_method,
-          idempotency_key::text, attempts, rejections, fence, request_id, created_at, extract(epoch FROM now() - pending_since)::float8 AS age_seconds;
+          idempotency_key::text, attempts, rejections, fence, request_id, created_at, last_failure,
+          extract(epoch FROM now() - first_offered_at)::float8 AS age_seconds;
 
 -- name: keep_renderings(email_ids, fences, sender, subjects, text_bodies, html_bodies, calendars, calendar_methods)
 -- Keep what was rendered, so that every attempt offers the same bytes. No row: the lease was lost.
@@ -188,10 +191,10 @@ ORDER BY id DESC
 LIMIT :limit;
 
 -- name: replay_email(email_id)$
--- Offer a dead e-mail again, under the same key and with the same bytes; its horizon starts anew.
+-- Offer a dead e-mail again, under the same key and with the same bytes; its horizon starts anew with the first offer.
 UPDATE emails
-SET status = 'pending', rejections = 0, pending_since = now(), next_attempt_at = now(),
-    lease_until = NULL, settled_at = NULL
+SET status = 'pending', rejections = 0, pending_since = now(), next_attempt_at = now(), first_offered_at = NULL,
+    last_failure = NULL, last_error = NULL, lease_until = NULL, settled_at = NULL
 WHERE id = :email_id AND status = 'dead'
 RETURNING id;
 

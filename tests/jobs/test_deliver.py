@@ -11,7 +11,6 @@ from structlog.testing import capture_logs
 from jobs import deliver
 from jobs.ledger import LEASE_SECONDS
 from jobs.providers.resend import Resend
-from jobs.retry import RetryPolicy
 from sql.queries import emails
 from tests.mailbox import KEY
 
@@ -587,31 +586,6 @@ def test_refused_key_raises_an_alarm_and_loses_no_mail(delivery, rows, mailbox):
     assert (rows[email_id]["status"], rows[email_id]["last_failure"]) == ("pending", "configuration")
 
 
-def test_mail_beyond_its_horizon_is_dead_without_being_offered(delivery, rows, mailbox):
-    email_id = rows.promise()
-    rows.move(email_id, pending_since="now() - interval '23 hours 1 second'")
-    assert delivery.drain() is None
-    assert rows[email_id]["status"] == "dead"
-    assert rows[email_id]["last_error"]
-    assert mailbox.offers == []
-
-
-def test_mail_whose_next_attempt_would_lie_beyond_the_horizon_is_dead(make_delivery, rows, mailbox):
-    delivery = make_delivery(policy=RetryPolicy(attempts=3, horizon_seconds=60))
-    email_id = rows.promise()
-    mailbox.refuse(429, Retry_After="61")
-    assert delivery.drain() is None
-    assert rows[email_id]["status"] == "dead"
-    assert len(mailbox.offers) == 1
-
-
-def test_mail_just_within_its_horizon_is_offered(delivery, rows, mailbox):
-    email_id = rows.promise()
-    rows.move(email_id, pending_since="now() - interval '22 hours 59 minutes'")
-    delivery.drain()
-    assert rows[email_id]["status"] == "sent"
-
-
 @pytest.mark.parametrize("data", [{}, {"name": None, "title": 7}])
 def test_mail_that_cannot_be_rendered_is_dead_and_holds_up_nobody(delivery, rows, mailbox, data):
     booking_id = rows.booking()
@@ -621,19 +595,6 @@ def test_mail_that_cannot_be_rendered_is_dead_and_holds_up_nobody(delivery, rows
     assert (rows[poison]["status"], rows[poison]["last_failure"]) == ("dead", "permanent")
     assert rows[poison]["last_error"]
     assert mailbox.subjects == ["Booking cancelled: Standup"]
-
-
-def test_replayed_mail_is_offered_under_its_old_key_with_a_new_horizon(delivery, rows, mailbox):
-    email_id = rows.promise()
-    mailbox.refuse(422)
-    delivery.drain()
-    rows.move(email_id, pending_since="now() - interval '2 days'")
-    with delivery.database.statement() as tx:
-        assert emails.replay_email(tx, email_id=email_id) == email_id
-    delivery.drain()
-    first, second = mailbox.offers
-    assert first == second
-    assert rows[email_id]["status"] == "sent"
 
 
 # The job
