@@ -14,6 +14,7 @@ from jobs.times import moment
 METHODS: Mapping[str, str] = {
     "APPOINTMENT_CONFIRMED": "REQUEST",
     "APPOINTMENT_MOVED": "REQUEST",
+    "APPOINTMENT_RENAMED": "REQUEST",
     "APPOINTMENT_CANCELLED": "CANCEL",
 }
 STATUSES: Mapping[str, str] = {"REQUEST": "CONFIRMED", "CANCEL": "CANCELLED"}

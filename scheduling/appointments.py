@@ -21,6 +21,8 @@ from sql.database import Transaction
 from sql.queries import Row, appointments
 
 HOLD_SECONDS = 300
+# What a booking is judged by, and nobody is shown.
+_KEPT_HERE = frozenset({"manage_token_hash", "buffer_before_minutes", "buffer_after_minutes"})
 
 
 def hold(tx: Transaction, event_type_uid: str, start: datetime, address: str, most: int) -> Row:
@@ -105,7 +107,7 @@ def move_as_host(
     if booking["status"] == "cancelled":
         raise ApiError(409, "booking_cancelled", "This booking is cancelled; it cannot be changed")
     starts, ends = start or booking["start_time"], end or booking["end_time"]
-    if start or end:
+    if (starts, ends) != (booking["start_time"], booking["end_time"]):
         before, after = (timedelta(minutes=booking[name]) for name in ("buffer_before_minutes", "buffer_after_minutes"))
         taken = appointments.select_taken(
             tx,
@@ -123,12 +125,17 @@ def move_as_host(
 
 
 def change(tx: Transaction, booking: Row, start: datetime, end: datetime, title: str | None = None) -> Row:
-    """Give a booking another time or title, for all its hosts, and tell everybody."""
-    moved: list[Row] = appointments.move_appointment(
+    """Give a booking another time or title, for all its hosts, and tell everybody what has changed, if anything has."""
+    changed: list[Row] = appointments.change_appointment(
         tx, uid=booking["uid"], start_time=start, end_time=end, title=title
     )
-    _tell(tx, booking["uid"], "APPOINTMENT_MOVED", "BOOKING_MOVED")
-    return _own(moved, booking)
+    if not changed:
+        return {name: value for name, value in booking.items() if name not in _KEPT_HERE}
+    if (start, end) == (booking["start_time"], booking["end_time"]):
+        _tell(tx, booking["uid"], "APPOINTMENT_RENAMED", "BOOKING_RENAMED")
+    else:
+        _tell(tx, booking["uid"], "APPOINTMENT_MOVED", "BOOKING_MOVED")
+    return _own(changed, booking)
 
 
 def cancel(tx: Transaction, booking: Row, reason: str | None = None) -> Row:

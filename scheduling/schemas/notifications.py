@@ -8,7 +8,10 @@ class NotificationOut(Schema):
 
     id = fields.Integer(required=True)
     user_id = fields.Integer(required=True)
-    type = fields.String(required=True, metadata={"enum": ["BOOKING_CONFIRMED", "BOOKING_CANCELLED", "ORG_INVITE"]})
+    type = fields.String(
+        required=True,
+        metadata={"enum": ["BOOKING_CONFIRMED", "BOOKING_MOVED", "BOOKING_RENAMED", "BOOKING_CANCELLED", "ORG_INVITE"]},
+    )
     title = fields.String(required=True)
     message = fields.String(required=True)
     is_read = fields.Boolean(required=True)

@@ -118,12 +118,16 @@ WHERE uid = :uid AND (:user_id::bigint IS NULL OR user_id = :user_id)
 ORDER BY user_id
 LIMIT 1;
 
--- name: move_appointment(uid, start_time, end_time, title)
--- Move a booking by a guest for all its hosts; where a claim is refused all of them keep the old time.
+-- name: change_appointment(uid, start_time, end_time, title)
+-- Move or rename a booking by a guest for all its hosts; where a claim is refused all of them keep the old time. A new
+-- title raises the sequence too: the time stamps of invitations have whole seconds, and a calendar takes the latest.
+-- No row: nothing would change.
 UPDATE bookings
-SET start_time = coalesce(:start_time::timestamptz, start_time), end_time = coalesce(:end_time::timestamptz, end_time),
+SET start_time = :start_time::timestamptz, end_time = :end_time::timestamptz,
     title = coalesce(:title, title), sequence = sequence + 1, version = version + 1, updated_at = now()
 WHERE uid = :uid AND status = 'confirmed'
+  AND (start_time, end_time, title)
+    IS DISTINCT FROM (:start_time::timestamptz, :end_time::timestamptz, coalesce(:title, title))
 RETURNING id, user_id, title, start_time, end_time, status, exclusive, uid, event_type_uid, hosts, guest, assignment,
           version, created_at, updated_at;
 
@@ -157,9 +161,11 @@ WITH appointment AS MATERIALIZED (
     INSERT INTO notifications (user_id, type, title, message, metadata)
     SELECT user_id, :type,
            'Booking "' || title || CASE :type WHEN 'BOOKING_CONFIRMED' THEN '" confirmed'
-                                              WHEN 'BOOKING_MOVED' THEN '" moved' ELSE '" cancelled' END,
+                                              WHEN 'BOOKING_MOVED' THEN '" moved'
+                                              WHEN 'BOOKING_RENAMED' THEN '" renamed' ELSE '" cancelled' END,
            CASE :type WHEN 'BOOKING_CONFIRMED' THEN (guest ->> 'name') || ' booked "' || title || '" with you for ' || time || '.'
                       WHEN 'BOOKING_MOVED' THEN 'Your booking "' || title || '" was moved to ' || time || '.'
+                      WHEN 'BOOKING_RENAMED' THEN 'Your booking on ' || time || ' is now called "' || title || '".'
                       ELSE 'Your booking "' || title || '" on ' || time || ' was cancelled.' END,
            jsonb_build_object('booking_id', id)
     FROM appointment

@@ -71,13 +71,15 @@ FROM bookings
 WHERE id = :booking_id AND user_id = :user_id;
 
 -- name: change_booking(booking_id, user_id, title, start_time, end_time, versions)^
--- Change a booking as a whole. No row: not there. A refusal says why nothing was changed.
+-- Change a booking as a whole; what changes nothing leaves it as it is. No row: not there. A refusal says why nothing
+-- was changed.
 SELECT pg_advisory_xact_lock(1, mod(:user_id::bigint, 2147483647)::integer);
 WITH target AS MATERIALIZED (
     SELECT id, uid, user_id, status, exclusive, version,
            -- An entry that was laid over an exclusive one does not keep it from being renamed.
            start_time <> coalesce(:start_time::timestamptz, start_time)
                OR end_time <> coalesce(:end_time::timestamptz, end_time) AS moves,
+           title <> coalesce(:title, title) AS is_renamed,
            coalesce(:title, title) AS title,
            coalesce(:start_time::timestamptz, start_time) AS start_time,
            coalesce(:end_time::timestamptz, end_time) AS end_time
@@ -109,7 +111,8 @@ WITH target AS MATERIALIZED (
 ), changed AS (
     UPDATE bookings
     SET title = verdict.title, start_time = verdict.start_time, end_time = verdict.end_time,
-        version = bookings.version + 1, updated_at = now()
+        version = bookings.version + (moves OR is_renamed)::integer,
+        updated_at = CASE WHEN moves OR is_renamed THEN now() ELSE bookings.updated_at END
     FROM verdict
     WHERE bookings.id = verdict.id AND refusal IS NULL
     RETURNING bookings.id, bookings.user_id, bookings.title, bookings.start_time, bookings.end_time,

@@ -89,8 +89,9 @@ FROM event_types, LATERAL (
 WHERE uid = :uid AND (is_active OR sees_all);
 
 -- name: change_event_type(uid, user_id, changes, hosts, versions)^
--- Change an event type as a whole; what is null among the changes is taken away. No row: not there. A refusal says why
--- nothing was changed. The lock is a statement of its own so that the next one sees what was committed meanwhile.
+-- Change an event type as a whole; what is null among the changes is taken away, and what changes nothing leaves it as
+-- it is. No row: not there. A refusal says why nothing was changed. The lock is a statement of its own so that the next
+-- one sees what was committed meanwhile.
 SELECT FROM event_types WHERE uid = :uid FOR NO KEY UPDATE;
 WITH target AS MATERIALIZED (
     SELECT event_types.id, event_types.owner_id, event_types.organization_id, event_types.version,
@@ -99,9 +100,12 @@ WITH target AS MATERIALIZED (
            merged.daily_limit, merged.schedule_id, merged.assignment, merged.is_active,
            merged.schedule_id IS DISTINCT FROM event_types.schedule_id AND merged.schedule_id IS NOT NULL
                AS takes_schedule,
-           coalesce(:hosts::bigint[], ARRAY(
-               SELECT user_id FROM event_type_hosts WHERE event_type_id = event_types.id ORDER BY user_id)) AS hosts
-    FROM event_types, jsonb_populate_record(event_types, :changes::jsonb) AS merged
+           coalesce(:hosts::bigint[], former.hosts) AS hosts,
+           merged IS DISTINCT FROM event_types OR coalesce(:hosts::bigint[], former.hosts) <> former.hosts AS differs
+    FROM event_types, jsonb_populate_record(event_types, :changes::jsonb) AS merged, LATERAL (
+        SELECT ARRAY(
+            SELECT user_id FROM event_type_hosts WHERE event_type_id = event_types.id ORDER BY user_id) AS hosts
+    ) AS former
     WHERE event_types.uid = :uid
 ), verdict AS MATERIALIZED (
     SELECT target.*,
@@ -130,7 +134,8 @@ WITH target AS MATERIALIZED (
         buffer_after_minutes = verdict.buffer_after_minutes, notice_minutes = verdict.notice_minutes,
         horizon_days = verdict.horizon_days, daily_limit = verdict.daily_limit, schedule_id = verdict.schedule_id,
         assignment = verdict.assignment, is_active = verdict.is_active,
-        version = event_types.version + 1, updated_at = now()
+        version = event_types.version + differs::integer,
+        updated_at = CASE WHEN differs THEN now() ELSE event_types.updated_at END
     FROM verdict
     WHERE event_types.id = verdict.id AND refusal IS NULL
     RETURNING event_types.id, event_types.uid, event_types.owner_id, event_types.organization_id, event_types.title,

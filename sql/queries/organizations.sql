@@ -49,13 +49,15 @@ ORDER BY joined_at, organization_members.id
 LIMIT :limit;
 
 -- name: rename_organization(organization_id, user_id, name)^
--- Rename an organization for its owner. No row: not there for the caller. No id, for its owner: deleted meanwhile.
+-- Rename an organization for its owner; the name that it has leaves it as it is. No row: not there for the caller.
+-- No id, for its owner: deleted meanwhile.
 WITH target AS (
     SELECT organizations.id, owner_id = :user_id AS is_owner
     FROM organizations JOIN organization_members ON organization_members.organization_id = organizations.id
     WHERE organizations.id = :organization_id AND organization_members.user_id = :user_id
 ), changed AS (
-    UPDATE organizations SET name = :name, updated_at = now()
+    UPDATE organizations
+    SET name = :name, updated_at = CASE WHEN organizations.name = :name THEN updated_at ELSE now() END
     FROM target
     WHERE organizations.id = target.id AND is_owner
     RETURNING organizations.id, organizations.name, organizations.owner_id, created_at, updated_at

@@ -31,11 +31,16 @@ FROM schedules
 WHERE id = :schedule_id AND user_id = :user_id;
 
 -- name: change_schedule(schedule_id, user_id, name, time_zone, rules, overrides, is_default, versions)^
--- Change a schedule; a new default takes it from the old one. No row: not there. A refusal says why nothing was changed.
+-- Change a schedule; a new default takes it from the old one. What changes nothing leaves it as it is. No row: not
+-- there. A refusal says why nothing was changed.
 SELECT pg_advisory_xact_lock(2, mod(:user_id::bigint, 2147483647)::integer);
 WITH verdict AS MATERIALIZED (
-    SELECT id, CASE WHEN NOT version = ANY(coalesce(:versions::bigint[], ARRAY[version]))
-                    THEN 'precondition_failed' END AS refusal
+    SELECT id,
+           (name, time_zone, rules, overrides, is_default) IS DISTINCT FROM
+               (coalesce(:name, name), coalesce(:time_zone, time_zone), coalesce(:rules::jsonb, rules),
+                coalesce(:overrides::jsonb, overrides), coalesce(:is_default::boolean, is_default)) AS differs,
+           CASE WHEN NOT version = ANY(coalesce(:versions::bigint[], ARRAY[version]))
+                THEN 'precondition_failed' END AS refusal
     FROM schedules
     WHERE id = :schedule_id AND user_id = :user_id
 ), former AS (
@@ -47,7 +52,8 @@ WITH verdict AS MATERIALIZED (
     UPDATE schedules
     SET name = coalesce(:name, name), time_zone = coalesce(:time_zone, time_zone),
         rules = coalesce(:rules::jsonb, rules), overrides = coalesce(:overrides::jsonb, overrides),
-        is_default = coalesce(:is_default::boolean, is_default), version = version + 1, updated_at = now()
+        is_default = coalesce(:is_default::boolean, is_default), version = version + differs::integer,
+        updated_at = CASE WHEN differs THEN now() ELSE updated_at END
     -- The index allows the new default only when the old one has gone.
     FROM verdict, (SELECT count(*) FROM former) AS gone
     WHERE schedules.id = verdict.id AND refusal IS NULL

@@ -31,7 +31,8 @@ FROM users
 WHERE id = :user_id;
 
 -- name: update_profile(user_id, name, email, request_id)^
--- Change the name, the address or both; a changed address is told to the old one.
+-- Change the name, the address or both; a changed address is told to the old one. What changes nothing leaves all as
+-- it is.
 WITH locked AS MATERIALIZED (
     -- In one order, and with whoever has the wanted address: two who swap theirs would wait for each other.
     SELECT id, email FROM users WHERE id = :user_id OR email = :email ORDER BY id FOR NO KEY UPDATE
@@ -39,7 +40,9 @@ WITH locked AS MATERIALIZED (
     SELECT id, email FROM locked WHERE id = :user_id
 ), person AS (
     UPDATE users
-    SET name = coalesce(:name, name), email = coalesce(:email, users.email), updated_at = now()
+    SET name = coalesce(:name, name), email = coalesce(:email, users.email),
+        updated_at = CASE WHEN name = coalesce(:name, name) AND users.email = coalesce(:email, users.email)
+                          THEN updated_at ELSE now() END
     FROM before
     WHERE users.id = before.id
     RETURNING users.id, name, users.email, role, created_at
@@ -89,4 +92,6 @@ RETURNING id, email;
 
 -- name: promote_user(email)^
 -- Make an administrator of a person who is there.
-UPDATE users SET role = 'admin', updated_at = now() WHERE email = :email RETURNING id, email;
+UPDATE users SET role = 'admin', updated_at = CASE WHEN role = 'admin' THEN updated_at ELSE now() END
+WHERE email = :email
+RETURNING id, email;

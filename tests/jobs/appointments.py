@@ -6,7 +6,7 @@ from icalendar import Calendar
 
 from jobs.invitations import write_invitation
 
-KINDS = ("APPOINTMENT_CONFIRMED", "APPOINTMENT_MOVED", "APPOINTMENT_CANCELLED")
+KINDS = ("APPOINTMENT_CONFIRMED", "APPOINTMENT_MOVED", "APPOINTMENT_RENAMED", "APPOINTMENT_CANCELLED")
 CREATED_AT = datetime(2026, 12, 1, 9, 0, 0, 123456, tzinfo=UTC)
 TOKEN = "the-token-that-manages-the-booking"
 BOOKING = {

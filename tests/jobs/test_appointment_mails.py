@@ -16,6 +16,7 @@ PATH = f"/api/v1/guest/bookings/{BOOKING['uid']}"
 TYPES = {
     "APPOINTMENT_CONFIRMED": "BOOKING_CONFIRMED",
     "APPOINTMENT_MOVED": "BOOKING_MOVED",
+    "APPOINTMENT_RENAMED": "BOOKING_RENAMED",
     "APPOINTMENT_CANCELLED": "BOOKING_CANCELLED",
 }
 # A day in winter; the hour that is left out and the hour that comes twice, in both hemispheres; another date elsewhere.
@@ -69,6 +70,7 @@ def words(text):
     [
         ("APPOINTMENT_CONFIRMED", "Booking confirmed: Intro call"),
         ("APPOINTMENT_MOVED", "Booking moved: Intro call"),
+        ("APPOINTMENT_RENAMED", "Booking renamed: Intro call"),
         ("APPOINTMENT_CANCELLED", "Booking cancelled: Intro call"),
     ],
 )
@@ -176,7 +178,7 @@ def book(delivery, rows, *names):
 
 def move(delivery):
     with delivery.database.transaction() as tx:
-        appointments.move_appointment(
+        appointments.change_appointment(
             tx, uid=BOOKING["uid"], start_time="2027-01-05T09:00:00Z", end_time="2027-01-05T09:30:00Z", title=None
         )
     tell(delivery, "APPOINTMENT_MOVED")

@@ -62,6 +62,7 @@ def people_of(text):
     [
         ("APPOINTMENT_CONFIRMED", "REQUEST", "CONFIRMED"),
         ("APPOINTMENT_MOVED", "REQUEST", "CONFIRMED"),
+        ("APPOINTMENT_RENAMED", "REQUEST", "CONFIRMED"),
         ("APPOINTMENT_CANCELLED", "CANCEL", "CANCELLED"),
     ],
 )
