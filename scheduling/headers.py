@@ -8,6 +8,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from flask import Flask, Response, g
 from secure import Secure
 from secure.headers import (
+    CacheControl,
     ContentSecurityPolicy,
     CrossOriginOpenerPolicy,
     CrossOriginResourcePolicy,
@@ -26,6 +27,9 @@ _DOCS_POLICY = (
 )
 
 _SECURE = Secure(
+    # Without a word about it a cache may keep an answer as long as it likes (RFC 9111, section 4.2.2), and what is free
+    # now is taken with the next request.
+    cache=CacheControl().no_cache(),
     csp=ContentSecurityPolicy().value(_API_POLICY),
     hsts=StrictTransportSecurity().max_age(31_536_000).include_subdomains(),
     xfo=XFrameOptions().deny(),

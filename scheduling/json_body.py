@@ -9,6 +9,7 @@ from flask import Request
 from scheduling.errors import ApiError
 
 MAX_BODY_BYTES = 64 * 1024
+_MEDIA_TYPE = "application/json"
 _MAX_DEPTH = 20
 _MAX_INTEGER_DIGITS = 19
 # Possessive, and content with a string that never ends: no input makes it look at a byte twice.
@@ -18,14 +19,26 @@ _TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 def read_json(request: Request) -> Any:
     """Return the body of a request as JSON, or None when there is none.
 
-    Raises ApiError: 415 when the body is something else, 400 when it is malformed, nested deeper than 20, has
-    duplicate keys, numbers beyond 64 bits or text that PostgreSQL cannot hold.
+    Raises ApiError: 415 when the body is something else or encoded, 400 when it is a part, malformed, nested deeper
+    than 20, has duplicate keys, numbers beyond 64 bits or text that PostgreSQL cannot hold.
     """
     body = request.get_data(cache=True)
     if not body and not request.mimetype:
         return None
     if not _is_json(request):
-        raise ApiError(415, "unsupported_media_type", "Send the body as application/json in UTF-8")
+        raise ApiError(
+            415, "unsupported_media_type", "Send the body as application/json in UTF-8", headers={"Accept": _MEDIA_TYPE}
+        )
+    if _is_encoded(request):
+        raise ApiError(
+            415,
+            "unsupported_media_type",
+            "Send the body as it is, without a Content-Encoding",
+            headers={"Accept-Encoding": "identity"},
+        )
+    # RFC 9110, section 14.5: whoever takes a part for the whole loses the rest.
+    if "Content-Range" in request.headers:
+        raise ApiError(400, "validation_error", "Send the whole body, without a Content-Range")
     if not body:
         return None
     return parse_json(body)
@@ -49,6 +62,11 @@ def parse_json(body: bytes) -> Any:
 def _is_json(request: Request) -> bool:
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     return request.is_json and charset in ("utf-8", "utf8")
+
+
+def _is_encoded(request: Request) -> bool:
+    codings = request.headers.get("Content-Encoding", "").split(",")
+    return any(coding.strip().lower() not in ("", "identity") for coding in codings)
 
 
 def _depth_exceeded(body: bytes) -> bool:

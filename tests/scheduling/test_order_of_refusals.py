@@ -8,6 +8,8 @@ from tests.scheduling.diary import YESTERDAY, at, cancelled, move_to_the_past
 TOO_LARGE = {"data": b'{"title": "' + b"x" * 65_536 + b'"}', "content_type": "application/json"}
 TEXT = {"data": b"title=x", "content_type": "text/plain"}
 MALFORMED = {"data": b"{", "content_type": "application/json"}
+ENCODING = {"headers": {"Content-Encoding": "gzip"}}
+ENCODED = MALFORMED | ENCODING
 STALE = {"If-Match": '"0-0"'}
 
 
@@ -15,13 +17,18 @@ def test_too_large_is_said_before_the_token_is_looked_at(client):
     assert_refused(client.patch("/bookings/1", **TOO_LARGE), 413, "payload_too_large")
 
 
-@pytest.mark.parametrize("request_body", [TEXT, MALFORMED])
+@pytest.mark.parametrize("request_body", [TEXT, MALFORMED, ENCODED])
 def test_missing_token_is_said_before_the_body_is_looked_at(client, request_body):
     assert_refused(client.patch("/bookings/1", **request_body), 401, "unauthorized")
 
 
-def test_media_type_is_said_before_the_booking_is_looked_for(people):
-    assert_refused(people.alice.patch(f"/bookings/{NOWHERE}", **TEXT), 415, "unsupported_media_type")
+def test_too_large_is_said_before_the_coding_is_looked_at(people):
+    assert_refused(people.alice.patch("/bookings/1", **TOO_LARGE | ENCODING), 413, "payload_too_large")
+
+
+@pytest.mark.parametrize("request_body", [TEXT, ENCODED])
+def test_media_type_is_said_before_the_booking_is_looked_for(people, request_body):
+    assert_refused(people.alice.patch(f"/bookings/{NOWHERE}", **request_body), 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("body", [{}, {"start": (YESTERDAY, 9)}, {"title": ""}])
