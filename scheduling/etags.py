@@ -1,4 +1,8 @@
-"""Entity tags (RFC 9110, sections 8.8.3 and 13.1): the version of a row behind what names the row, its id or uid."""
+"""Entity tags (RFC 9110, sections 8.8.3 and 13.1): the version of a row behind what names the row, its id or uid.
+
+A tag tells versions of a row apart, not bytes. Proxies that compress answers mark the tags of the bytes that they made,
+with W/ or with the coding at the end; a version is read from these forms too, or nobody behind them could write.
+"""
 
 import re
 
@@ -7,7 +11,8 @@ from flask import Response, jsonify, request
 from scheduling.errors import ApiError
 from sql.queries import Row
 
-_TAG = re.compile(r'\s*(?:W/)?"(?P<opaque>[^"]*)"\s*', re.ASCII)
+# nginx, HAProxy and CDNs weaken the tag; Apache, Caddy and Jetty append the coding.
+_TAG = re.compile(r'\s*(?:W/)?"(?P<name>[^"]+)-(?P<version>[0-9]{1,18})(?:--?(?:gzip|br|zstd|deflate))?"\s*', re.ASCII)
 
 
 def tagged(row: Row, body: object, *, by: str = "id") -> Response:
@@ -18,17 +23,9 @@ def tagged(row: Row, body: object, *, by: str = "id") -> Response:
 
 
 def expected_versions(name: int | str) -> list[int] | None:
-    """Return the versions that If-Match accepts; None when any will do, [] when none can.
-
-    If-Match compares strongly: a weak tag matches nothing.
-    """
+    """Return the versions that If-Match accepts; None when any will do, [] when none can."""
     header = request.headers.get("If-Match")
-    if header is None or header.strip() == "*":
-        return None
-    prefix = f"{name}-"
-    opaque = [match["opaque"] for match in map(_TAG.fullmatch, header.split(",")) if match and "W/" not in match[0]]
-    tags = [tag.removeprefix(prefix) for tag in opaque if tag.startswith(prefix)]
-    return [int(tag) for tag in tags if re.fullmatch(r"[0-9]{1,18}", tag)]
+    return None if header is None or header.strip() == "*" else _versions(header, name)
 
 
 def require_version(row: Row, *, by: str = "id") -> None:
@@ -45,8 +42,7 @@ def matches_none(row: Row, *, by: str = "id") -> bool:
         return True
     if header.strip() == "*":
         return False
-    known = {match["opaque"] for match in map(_TAG.fullmatch, header.split(",")) if match}
-    return _opaque(row, by) not in known
+    return row["version"] not in _versions(header, row[by])
 
 
 def not_modified(row: Row, *, by: str = "id") -> Response:
@@ -54,9 +50,11 @@ def not_modified(row: Row, *, by: str = "id") -> Response:
     return Response(status=304, headers={"ETag": _etag(row, by)})
 
 
+def _versions(header: str, name: int | str) -> list[int]:
+    """Return the versions of a row that a list of tags names."""
+    tags = [match for match in map(_TAG.fullmatch, header.split(",")) if match]
+    return [int(tag["version"]) for tag in tags if tag["name"] == str(name)]
+
+
 def _etag(row: Row, by: str) -> str:
-    return f'"{_opaque(row, by)}"'
-
-
-def _opaque(row: Row, by: str) -> str:
-    return f"{row[by]}-{row['version']}"
+    return f'"{row[by]}-{row["version"]}"'
