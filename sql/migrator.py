@@ -3,18 +3,31 @@
 import hashlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import psycopg2
+from psycopg2.errors import DeadlockDetected, LockNotAvailable
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+from psycopg2.sql import SQL, Identifier
 
 FOLDER = Path(__file__).with_name("migrations")
+# The oldest version that the statements are planned for and tested on.
+OLDEST_POSTGRESQL = 15
 
 # An arbitrary number. The diary's locks live in the space of two numbers; those of idempotency keys are hashes here.
 _LOCK = 7_316_420_001
+# Shorter than a request waits for a lock: what comes behind a migration is late, and not refused.
+_LOCK_MILLISECONDS = 1000
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 15.0
+_LOCKED = (LockNotAvailable, DeadlockDetected)
+_CONCURRENT_INDEX = re.compile(
+    r"^CREATE (?:UNIQUE )?INDEX CONCURRENTLY (?:IF NOT EXISTS )?(?P<name>\w+)", re.IGNORECASE | re.MULTILINE
+)
 _NAME = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
 
 
@@ -29,6 +42,11 @@ class Migration:
     version: int
     name: str
     text: str
+
+    @property
+    def file(self) -> str:
+        """Return the name of the file."""
+        return f"{self.version:04}_{self.name}.sql"
 
     @property
     def checksum(self) -> str:
@@ -86,18 +104,41 @@ def pending_migrations(connection: Connection, migrations: list[Migration]) -> l
             )
         if known.checksum != checksum:
             raise MigrationError(
-                f"{known.version:04}_{known.name}.sql was changed after it was applied; undo the change and "
-                "write a new migration"
+                f"{known.file} was changed after it was applied; undo the change and write a new migration"
             )
     return [migration for migration in migrations if migration.version not in applied]
 
 
-def apply_migration(connection: Connection, migration: Migration) -> None:
+def apply_when_unlocked(
+    connection: Connection, migration: Migration, *, within: float, report: Callable[[str], None]
+) -> None:
+    """Apply one migration; while others hold what it locks, let go and try again, for so many seconds.
+
+    Whoever waits for a lock makes everybody wait who comes later, so it waits for a moment only, again and again.
+    """
+    deadline = time.monotonic() + within
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return apply_migration(connection, migration, patience=within)
+        except MigrationError as error:
+            left = deadline - time.monotonic()
+            if not isinstance(error.__cause__, _LOCKED) or not migration.in_transaction or left <= 0:
+                raise
+            pause = min(pause * 2, _LONGEST_PAUSE, left)
+            report(f"{migration.file} waits for a lock; next attempt in {pause:.1f} s, {left:.0f} s left")
+            time.sleep(pause)
+
+
+def apply_migration(connection: Connection, migration: Migration, *, patience: float = 300.0) -> None:
     """Apply one migration and record it, together where the file allows it."""
     with connection.cursor() as cursor:
-        if migration.in_transaction:
-            cursor.execute("BEGIN")
         try:
+            if migration.in_transaction:
+                cursor.execute("BEGIN")
+                cursor.execute("SELECT set_config('lock_timeout', %s, true)", (f"{_LOCK_MILLISECONDS}ms",))
+            else:
+                _prepare_index(cursor, migration, patience)
             cursor.execute(migration.text)
             cursor.execute(
                 "INSERT INTO schema_migrations (version, name, checksum) VALUES (%s, %s, %s)",
@@ -109,17 +150,46 @@ def apply_migration(connection: Connection, migration: Migration) -> None:
             if migration.in_transaction and not connection.closed:
                 cursor.execute("ROLLBACK")
             reason = str(error).strip().splitlines()[0]
-            raise MigrationError(f"{migration.version:04}_{migration.name}.sql failed: {reason}") from error
+            raise MigrationError(f"{migration.file} failed: {reason}") from error
+
+
+def _prepare_index(cursor: Cursor, migration: Migration, patience: float) -> None:
+    """Drop what an earlier run left of an index, valid or not: it was cut off before it was recorded."""
+    # Nobody waits behind it, so it may wait as long as a transaction takes.
+    cursor.execute("SELECT set_config('lock_timeout', %s, false)", (f"{int(patience * 1000)}ms",))
+    index = _CONCURRENT_INDEX.search(migration.text)
+    if index:
+        cursor.execute(SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(Identifier(index["name"])))
+
+
+def applied_migrations(connection: Connection) -> dict[int, datetime]:
+    """Return when each migration was applied."""
+    if not _has_ledger(connection):
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT version, applied_at FROM schema_migrations ORDER BY version")
+        return dict(cursor.fetchall())
+
+
+def refuse_old_server(connection: Connection) -> None:
+    """Raise MigrationError when the server is older than what is supported."""
+    major = connection.server_version // 10_000
+    if major < OLDEST_POSTGRESQL:
+        raise MigrationError(
+            f"PostgreSQL {major} is too old; upgrade the server to PostgreSQL {OLDEST_POSTGRESQL} or newer"
+        )
 
 
 def _applied(connection: Connection) -> dict[int, str]:
+    if not _has_ledger(connection):
+        return {}
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass('schema_migrations') IS NOT NULL")
-        row = cursor.fetchone()
-        if row is None or not row[0]:
-            return {}
         cursor.execute("SELECT version, checksum FROM schema_migrations ORDER BY version")
         return dict(cursor.fetchall())
+
+
+def _has_ledger(connection: Connection) -> bool:
+    return bool(_value(connection, "SELECT to_regclass('schema_migrations') IS NOT NULL", ()))
 
 
 def create_ledger(connection: Connection) -> None:

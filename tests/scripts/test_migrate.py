@@ -1,83 +1,13 @@
 """The migrate command: once each, whoever runs it and however many at once; one line when it cannot."""
 
-import os
-import shutil
-import subprocess
-import sys
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
 from sql.migrator import latest_version
-from tests.databases import ask, connected, empty_database
+from tests.databases import ask, connected
+from tests.scripts.migrating import finish, migrate, refusal, start, tables, versions, write
 from tests.waiting import eventually
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-@pytest.fixture
-def url():
-    with empty_database() as url:
-        yield url
-
-
-@pytest.fixture
-def checkout(tmp_path):
-    """Copy what the command needs, with two migrations of the test's own."""
-    for part in ("scripts", "sql", "jobs"):
-        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__", "migrations"))
-    write(tmp_path, "0001_entries", "CREATE TABLE entries (id int);")
-    write(tmp_path, "0002_more", "ALTER TABLE entries ADD COLUMN title text;")
-    return tmp_path
-
-
-def write(checkout, name, text):
-    folder = checkout / "sql" / "migrations"
-    folder.mkdir(exist_ok=True)
-    (folder / f"{name}.sql").write_text(text)
-
-
-def start(url, *arguments, root=ROOT):
-    return subprocess.Popen(
-        [sys.executable, root / "scripts" / "migrate.py", *arguments],
-        cwd=root,
-        env={"PATH": os.environ["PATH"], "APP_ENV": "production", "DATABASE_URL": url},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(process):
-    output, errors = process.communicate(timeout=60)
-    return process.returncode, output, errors
-
-
-def migrate(url, *arguments, root=ROOT):
-    return finish(start(url, *arguments, root=root))
-
-
-def versions(url):
-    with connected(url) as connection:
-        return [row["version"] for row in ask(connection, "SELECT version FROM schema_migrations ORDER BY version")]
-
-
-def tables(url):
-    with connected(url) as connection:
-        rows = ask(
-            connection, "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
-        )
-        return sorted(row["relname"] for row in rows)
-
-
-def refusal(url, root):
-    """Return the one line that says why nothing was done."""
-    code, output, errors = migrate(url, root=root)
-    (line,) = errors.splitlines()
-    assert (code, output) == (1, "")
-    assert line.startswith("migrate: ")
-    return line
 
 
 def test_empty_database_becomes_the_latest(url):
