@@ -15,7 +15,7 @@ import orjson
 from flask import g
 
 from scheduling.context import now, outbox
-from scheduling.errors import ApiError, invalid
+from scheduling.errors import ApiError, booking_conflict, invalid
 from scheduling.openings import Opening
 from sql.database import Transaction
 from sql.queries import Row, appointments
@@ -107,21 +107,22 @@ def move_as_host(
     if booking["status"] == "cancelled":
         raise ApiError(409, "booking_cancelled", "This booking is cancelled; it cannot be changed")
     starts, ends = start or booking["start_time"], end or booking["end_time"]
-    if (starts, ends) != (booking["start_time"], booking["end_time"]):
-        before, after = (timedelta(minutes=booking[name]) for name in ("buffer_before_minutes", "buffer_after_minutes"))
-        taken = appointments.select_taken(
-            tx,
-            user_ids=booking["hosts"],
-            starts=starts,
-            ends=ends,
-            event_type_uid=None,
-            except_uid=booking["uid"],
-        )
-        in_the_way = [row for row in taken if row["claim_start"] < ends + after and starts - before < row["claim_end"]]
-        if in_the_way:
-            own = sorted(row["number"] for row in in_the_way if row["user_id"] == booking["user_id"] and row["number"])
-            raise ApiError(409, "booking_conflict", "This time is already taken", conflicts=own)
-    return change(tx, booking, starts, ends, title)
+    in_the_way = _in_the_way(tx, booking, starts, ends)
+    own = [row for row in in_the_way if row["kind"] == "booking" and row["user_id"] == booking["user_id"]]
+    if in_the_way and (starts, ends) != (booking["start_time"], booking["end_time"]):
+        is_held = all(row["kind"] == "hold" for row in in_the_way)
+        raise booking_conflict(sorted(row["number"] for row in own), is_held=is_held)
+    overlapping = sorted(row["number"] for row in own if row["start_time"] < ends and starts < row["end_time"])
+    return change(tx, booking, starts, ends, title) | {"conflicts": overlapping}
+
+
+def _in_the_way(tx: Transaction, booking: Row, starts: datetime, ends: datetime) -> list[Row]:
+    """Return what else is taken of the hosts' time while a booking with its buffers would be."""
+    before, after = (timedelta(minutes=booking[name]) for name in ("buffer_before_minutes", "buffer_after_minutes"))
+    taken = appointments.select_taken(
+        tx, user_ids=booking["hosts"], starts=starts, ends=ends, event_type_uid=None, except_uid=booking["uid"]
+    )
+    return [row for row in taken if row["claim_start"] < ends + after and starts - before < row["claim_end"]]
 
 
 def change(tx: Transaction, booking: Row, start: datetime, end: datetime, title: str | None = None) -> Row:

@@ -93,6 +93,13 @@ def invalid(pointer: str, detail: str) -> ApiError:
     return ApiError(400, "validation_error", detail, errors=[{"pointer": pointer, "detail": detail}])
 
 
+def booking_conflict(conflicts: Sequence[int], *, is_held: bool = False) -> ApiError:
+    """Return the answer for a time that is taken; `conflicts` are the caller's own bookings that are in the way."""
+    held = "This time is held for a guest; take another one, or try again in a few minutes"
+    detail = held if is_held else "This time is already taken"
+    return ApiError(409, "booking_conflict", detail, conflicts=list(conflicts))
+
+
 def unavailable() -> ApiError:
     """Return the answer while PostgreSQL is away."""
     return ApiError(
@@ -154,7 +161,9 @@ def _answer_database_error(error: psycopg2.Error) -> Response:
     name = error.diag.constraint_name if error.diag else None
     if isinstance(error, psycopg2.IntegrityError) and name in CONSTRAINTS:
         status, code, detail = CONSTRAINTS[name]
-        return problem(ApiError(status, code, detail))
+        # Whoever has taken the time meanwhile, what is in the way is not known.
+        members: dict[str, Any] = {"conflicts": []} if code == "booking_conflict" else {}
+        return problem(ApiError(status, code, detail, **members))
     if isinstance(error, psycopg2.DataError):
         log.warning("database_refused_value", sqlstate=error.pgcode)
         return problem(ApiError(400, "validation_error", "A value is outside of what can be stored"))

@@ -10,7 +10,7 @@ from scheduling.access import authenticated
 from scheduling.appointments import cancel, move_as_host, seize
 from scheduling.blueprint import Blueprint
 from scheduling.context import caller_id, now, outbox, reading, statement, transaction
-from scheduling.errors import CONSTRAINTS, ApiError, invalid, not_found
+from scheduling.errors import CONSTRAINTS, ApiError, booking_conflict, invalid, not_found
 from scheduling.etags import expected_versions, matches_none, not_modified, require_version, tagged
 from scheduling.idempotency import idempotent
 from scheduling.pages import page
@@ -30,7 +30,6 @@ blueprint = Blueprint("bookings", __name__, url_prefix="/bookings", description=
 _REFUSALS = {
     "booking_cancelled": (409, "This booking is cancelled; restore it first"),
     "booking_not_cancelled": (409, "This booking is not cancelled"),
-    "booking_conflict": (409, "This time is already taken"),
     "guest_booking": (409, "A guest made this booking; only they can make it again"),
     "precondition_failed": (412, "The booking has changed meanwhile; read it again"),
 }
@@ -50,7 +49,7 @@ def create_booking(slot: dict[str, Any]) -> tuple[Response, int]:
             outbox.announce(tx, booking["email_id"])
     conflicts, _ = _split(booking)
     if booking["id"] is None:
-        raise _conflict(conflicts)
+        raise booking_conflict(conflicts, is_held=not conflicts)
     return _answer("Booking created successfully", booking, conflicts=conflicts), 201
 
 
@@ -204,18 +203,13 @@ def _accept(booking: Row | None) -> list[int]:
     if refusal is None:
         return conflicts
     if refusal == "booking_conflict":
-        raise _conflict(conflicts)
+        raise booking_conflict(conflicts, is_held=not conflicts)
     if refusal == "booking_in_past":
         raise ApiError(400, "validation_error", "This booking has begun already; make a new one")
     if refusal in CONSTRAINTS:
         raise invalid("/end", CONSTRAINTS[refusal][2])
     status, detail = _REFUSALS[refusal]
     raise ApiError(status, refusal, detail)
-
-
-def _conflict(conflicts: list[int]) -> ApiError:
-    status, detail = _REFUSALS["booking_conflict"]
-    return ApiError(status, "booking_conflict", detail, conflicts=conflicts)
 
 
 def _answer(message: str, booking: Row, **members: Any) -> Response:

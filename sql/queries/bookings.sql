@@ -1,12 +1,13 @@
 -- One diary, one lock: whoever writes an exclusive entry, or changes an entry, holds the diary alone; ordinary
 -- entries share it. The lock is a statement of its own so that the next one sees what was committed meanwhile.
+-- In the way of an exclusive entry is also what claims time around it, and a hold, which is no booking.
 
 -- name: insert_booking(user_id, title, start_time, end_time, exclusive, request_id)^
 -- Book a time, with its notification and its e-mail. A row without id: the time is taken.
 SELECT CASE WHEN :exclusive THEN pg_advisory_xact_lock(1, mod(:user_id::bigint, 2147483647)::integer)
             ELSE pg_advisory_xact_lock_shared(1, mod(:user_id::bigint, 2147483647)::integer) END;
 WITH overlap AS MATERIALIZED (
-    SELECT coalesce(array_agg(id ORDER BY id), '{}') AS conflicts
+    SELECT coalesce(array_agg(DISTINCT id ORDER BY id), '{}') AS conflicts
     FROM (
         SELECT id FROM bookings
         WHERE user_id = :user_id AND status = 'confirmed'
@@ -16,16 +17,19 @@ WITH overlap AS MATERIALIZED (
         SELECT id FROM bookings
         WHERE user_id = :user_id AND status = 'confirmed' AND end_time - start_time > interval '1 day'
           AND end_time > :start_time::timestamptz AND start_time <= :start_time::timestamptz - interval '1 day'
-        ORDER BY id LIMIT 500
+        UNION ALL
+        SELECT booking_id FROM claims
+        WHERE :exclusive AND user_id = :user_id AND booking_id IS NOT NULL
+          AND during && tstzrange(:start_time::timestamptz, :end_time::timestamptz)
     ) AS overlapping
 ), booking AS (
     INSERT INTO bookings (user_id, title, start_time, end_time, exclusive)
     SELECT :user_id, :title, :start_time::timestamptz, :end_time::timestamptz, :exclusive
     FROM overlap
     WHERE NOT :exclusive OR (conflicts = '{}' AND NOT EXISTS (
-        SELECT FROM claims LEFT JOIN holds ON holds.id = hold_id
+        SELECT FROM claims JOIN holds ON holds.id = hold_id
         WHERE claims.user_id = :user_id AND during && tstzrange(:start_time::timestamptz, :end_time::timestamptz)
-          AND (hold_id IS NULL OR expires_at > now())))
+          AND expires_at > now()))
     RETURNING id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at,
               uid, event_type_uid, guest, coalesce(hosts, ARRAY[user_id]) AS hosts, assignment
 ), notification AS (
@@ -92,9 +96,9 @@ WITH target AS MATERIALIZED (
                 WHEN NOT version = ANY(coalesce(:versions::bigint[], ARRAY[version])) THEN 'precondition_failed'
                 WHEN uid IS NOT NULL THEN 'appointment'
                 WHEN status = 'cancelled' THEN 'booking_cancelled'
-                WHEN exclusive AND moves AND conflicts <> '{}' THEN 'booking_conflict' END AS refusal
+                WHEN exclusive AND moves AND (conflicts <> '{}' OR is_held) THEN 'booking_conflict' END AS refusal
     FROM target, LATERAL (
-        SELECT coalesce(array_agg(id ORDER BY id), '{}') AS conflicts
+        SELECT coalesce(array_agg(DISTINCT id ORDER BY id), '{}') AS conflicts
         FROM (
             SELECT id FROM bookings
             WHERE user_id = target.user_id AND id <> target.id AND status = 'confirmed'
@@ -105,9 +109,17 @@ WITH target AS MATERIALIZED (
             WHERE user_id = target.user_id AND id <> target.id AND status = 'confirmed'
               AND end_time - start_time > interval '1 day'
               AND end_time > target.start_time AND start_time <= target.start_time - interval '1 day'
-            ORDER BY id LIMIT 500
+            UNION ALL
+            SELECT booking_id FROM claims
+            WHERE target.exclusive AND user_id = target.user_id AND booking_id <> target.id
+              AND during && tstzrange(target.start_time, greatest(target.start_time, target.end_time))
         ) AS overlapping
-    ) AS overlap
+    ) AS overlap, LATERAL (
+        SELECT target.exclusive AND EXISTS (
+            SELECT FROM claims JOIN holds ON holds.id = hold_id
+            WHERE claims.user_id = target.user_id AND expires_at > now()
+              AND during && tstzrange(target.start_time, greatest(target.start_time, target.end_time))) AS is_held
+    ) AS hold
 ), changed AS (
     UPDATE bookings
     SET title = verdict.title, start_time = verdict.start_time, end_time = verdict.end_time,
@@ -169,9 +181,9 @@ WITH verdict AS MATERIALIZED (
                 WHEN start_time < now() THEN 'booking_in_past'
                 WHEN NOT version = ANY(coalesce(:versions::bigint[], ARRAY[version])) THEN 'precondition_failed'
                 WHEN status = 'confirmed' THEN 'booking_not_cancelled'
-                WHEN exclusive AND conflicts <> '{}' THEN 'booking_conflict' END AS refusal
+                WHEN exclusive AND (conflicts <> '{}' OR is_held) THEN 'booking_conflict' END AS refusal
     FROM bookings AS target, LATERAL (
-        SELECT coalesce(array_agg(id ORDER BY id), '{}') AS conflicts
+        SELECT coalesce(array_agg(DISTINCT id ORDER BY id), '{}') AS conflicts
         FROM (
             SELECT id FROM bookings
             WHERE user_id = target.user_id AND id <> target.id AND status = 'confirmed'
@@ -182,9 +194,17 @@ WITH verdict AS MATERIALIZED (
             WHERE user_id = target.user_id AND id <> target.id AND status = 'confirmed'
               AND end_time - start_time > interval '1 day'
               AND end_time > target.start_time AND start_time <= target.start_time - interval '1 day'
-            ORDER BY id LIMIT 500
+            UNION ALL
+            SELECT booking_id FROM claims
+            WHERE target.exclusive AND user_id = target.user_id AND booking_id <> target.id
+              AND during && tstzrange(target.start_time, greatest(target.start_time, target.end_time))
         ) AS overlapping
-    ) AS overlap
+    ) AS overlap, LATERAL (
+        SELECT target.exclusive AND EXISTS (
+            SELECT FROM claims JOIN holds ON holds.id = hold_id
+            WHERE claims.user_id = target.user_id AND expires_at > now()
+              AND during && tstzrange(target.start_time, greatest(target.start_time, target.end_time))) AS is_held
+    ) AS hold
     WHERE target.id = :booking_id AND target.user_id = :user_id
 ), changed AS (
     UPDATE bookings
