@@ -4,7 +4,8 @@ from importlib.resources import files
 from pathlib import Path
 
 import flask_swagger_ui
-from flask import Blueprint, Response, abort, current_app, jsonify, send_from_directory
+from flask import Blueprint, Response, abort, current_app, jsonify, redirect, send_from_directory, url_for
+from werkzeug.wrappers import Response as BaseResponse
 
 from scheduling.access import public
 from scheduling.headers import allow_docs_page
@@ -16,6 +17,13 @@ _ASSETS = Path(str(files(flask_swagger_ui))) / "dist"
 _SHIPPED = frozenset({"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"})
 _WRITTEN = frozenset({"docs.js", "docs.css"})
 _OWN = Path(__file__).resolve().parent.parent / "static"
+
+
+@blueprint.get("/")
+@public
+def read_root() -> BaseResponse:
+    """Lead whoever opens the bare address to the reference."""
+    return redirect(url_for("docs.read_docs"))
 
 
 @blueprint.get("/openapi.json")

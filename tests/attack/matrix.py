@@ -80,6 +80,7 @@ CALLS: dict[str, tuple[Call, ...]] = {
     "GET /health": (Call(EVERYBODY),),
     "GET /health/ready": (Call(EVERYBODY),),
     "GET /metrics": (Call(EVERYBODY),),
+    "GET /": (Call(EVERYBODY, success=302),),
     "GET /docs": (Call(EVERYBODY),),
     "GET /docs/<name>": (Call(EVERYBODY, ids={"name": "asset"}),),
     "GET /openapi.json": (Call(EVERYBODY),),

@@ -226,6 +226,16 @@ def test_every_asset_of_the_page_is_there(sources, client):
         assert len(answer.data) > 10
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_bare_address_leads_to_the_reference(client, method):
+    answer = client.send(method, "//")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/docs")
+
+
+def test_bare_address_can_only_be_read(client):
+    assert client.post("//").status_code == 405
+
+
 @pytest.mark.parametrize("source", ["docs.css", "swagger-ui.css"])
 def test_styles_import_nothing_from_another_host(client, source):
     styles = client.get(f"//docs/{source}").text

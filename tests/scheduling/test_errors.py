@@ -13,7 +13,7 @@ from tests.scheduling.answers import PROBLEM, assert_refused, rows
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize(
     "path",
-    ["//", "//api", "//api/v1", "/nowhere", "/bookings/1/nowhere", "/users/1", "//favicon.ico", "//.env", "//é\u2028"],
+    ["//api", "//api/v1", "/nowhere", "/bookings/1/nowhere", "/users/1", "//favicon.ico", "//.env", "//é\u2028"],
 )
 def test_unknown_route_names_path_and_method(client, method, path):
     answer = client.send(method, f"{path}?secret=1")
