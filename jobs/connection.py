@@ -1,5 +1,6 @@
 """Connections to Redis: verified where encrypted, short of patience, without retries of their own."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from redis import Redis
@@ -9,7 +10,18 @@ from redis.retry import Retry
 QUEUE = "emails"
 
 
-def redis_options(url: str, ca_cert: str, *, patience: float) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class RedisAddress:
+    """Where Redis is, and how it proves who it is when the connection is encrypted."""
+
+    url: str = field(repr=False)
+    # A file with one more certificate authority.
+    ca_cert: str = ""
+    # Off where a platform signs its own certificates: encrypted all the same, with whoever answers.
+    verifies: bool = True
+
+
+def redis_options(address: RedisAddress, *, patience: float) -> dict[str, Any]:
     """Return the options of a client; `patience` in seconds bounds connecting and each answer.
 
     redis-py retries ten times by default, which turns a Redis that is away into a request that hangs.
@@ -20,14 +32,14 @@ def redis_options(url: str, ca_cert: str, *, patience: float) -> dict[str, Any]:
         "retry": Retry(NoBackoff(), 0),
         "health_check_interval": 0,
     }
-    if url.startswith("rediss://"):
-        options["ssl_cert_reqs"] = "required"
-        options["ssl_check_hostname"] = True
-        if ca_cert:
-            options["ssl_ca_certs"] = ca_cert
+    if address.url.startswith("rediss://"):
+        options["ssl_cert_reqs"] = "required" if address.verifies else "none"
+        options["ssl_check_hostname"] = address.verifies
+        if address.ca_cert:
+            options["ssl_ca_certs"] = address.ca_cert
     return options
 
 
-def connect_redis(url: str, ca_cert: str, *, patience: float) -> Redis:
+def connect_redis(address: RedisAddress, *, patience: float) -> Redis:
     """Return a client; it connects when it is first used."""
-    return Redis.from_url(url, **redis_options(url, ca_cert, patience=patience))
+    return Redis.from_url(address.url, **redis_options(address, patience=patience))

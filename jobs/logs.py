@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 from multiprocessing.util import Finalize
 from typing import Any, cast
 
@@ -15,18 +16,18 @@ import structlog
 
 Line = dict[str, Any]
 
+_SHARED: list[structlog.typing.Processor] = [
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+]
 # What a process that is killed may leave unsaid; one that ends says all.
 _WRITE_EVERY = 0.1
 
 
 def configure_logging(*, in_production: bool, about: Callable[[Line], Line] = dict) -> None:
     """Send every log line to standard output in one shape; `about` adds to a line what it is about."""
-    shared: list[structlog.typing.Processor] = [
-        lambda _, __, line: about(cast("Line", line)),
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-    ]
+    shared: list[structlog.typing.Processor] = [lambda _, __, line: about(cast("Line", line)), *_SHARED]
     renderer = _for_machines() if in_production else _for_people()
     structlog.configure(
         processors=[*shared, *renderer],
@@ -35,13 +36,18 @@ def configure_logging(*, in_production: bool, about: Callable[[Line], Line] = di
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
-        )
-    )
+    handler.setFormatter(_formatter(shared, renderer))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def json_formatter() -> logging.Formatter:
+    """Return what turns a record of the standard library into the one shape that machines read."""
+    return _formatter(_SHARED, _for_machines())
+
+
+def json_line(event: str, level: str) -> str:
+    """Return a line in that shape for what is said before anything is configured."""
+    return _to_json({"event": event, "level": level, "time": datetime.now(UTC)})
 
 
 def write_soon(line: str) -> None:
@@ -85,6 +91,15 @@ class _LateLines:
 _late_lines = _LateLines()
 
 
+def _formatter(
+    shared: list[structlog.typing.Processor], renderer: list[structlog.typing.Processor]
+) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+    )
+
+
 def _for_machines() -> list[structlog.typing.Processor]:
     # A traceback says where; the local variables beside it would say passwords.
     without_locals = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
@@ -97,4 +112,4 @@ def _for_people() -> list[structlog.typing.Processor]:
 
 
 def _to_json(record: object, **_: object) -> str:
-    return orjson.dumps(record, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    return orjson.dumps(record, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z).decode()

@@ -27,4 +27,4 @@ class Outbox:
 
 def open_outbox(settings: DeliverySettings) -> Outbox:
     """Return the outbox of a process; nothing is connected before the first announcement."""
-    return Outbox(Doorbell(lambda: connect_redis(settings.redis_url, settings.redis_ca_cert, patience=_PATIENCE)))
+    return Outbox(Doorbell(lambda: connect_redis(settings.redis, patience=_PATIENCE)))

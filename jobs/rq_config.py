@@ -2,4 +2,4 @@
 
 from jobs.settings import read_delivery_settings
 
-REDIS_URL = read_delivery_settings().redis_url
+REDIS_URL = read_delivery_settings().redis.url

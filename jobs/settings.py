@@ -17,6 +17,9 @@ from marshmallow import ValidationError
 from marshmallow.validate import OneOf, Range
 from psycopg2.extensions import parse_dsn
 
+from jobs.connection import RedisAddress
+from jobs.logs import json_line
+
 ROOT = Path(__file__).resolve().parent.parent
 
 Provider = Literal["mock", "smtp", "sendgrid", "resend"]
@@ -61,8 +64,7 @@ class DeliverySettings:
 
     app_env: str
     database_url: str = field(repr=False)
-    redis_url: str = field(repr=False)
-    redis_ca_cert: str
+    redis: RedisAddress
     email: EmailSettings
     # Off behind a pooler that lends a connection for one transaction.
     prepares: bool = True
@@ -90,7 +92,12 @@ def environment() -> Iterator[Env]:
     except EnvValidationError as error:
         messages = cast("dict[str, list[str]]", error.error_messages)
         faults = "; ".join(f"{name}: {' '.join(dict.fromkeys(says))}" for name, says in messages.items())
-        raise SystemExit(f"Bad setting. {faults}") from None
+        raise SystemExit(_last_words(f"Bad setting. {faults}")) from None
+
+
+def _last_words(sentence: str) -> str:
+    """Return a sentence in the shape of the log."""
+    return json_line(sentence, "critical") if _app_env() == "production" else sentence
 
 
 def read_delivery_settings() -> DeliverySettings:
@@ -111,8 +118,11 @@ def delivery_settings(env: Env) -> DeliverySettings:
         app_env=app_env(env),
         database_url=_database_url(env),
         prepares=env.bool("DATABASE_PREPARED_STATEMENTS", True),
-        redis_url=env.str("REDIS_URL", "redis://localhost:6379/0", validate=_is_redis_url),
-        redis_ca_cert=env.str("REDIS_CA_CERT", "", validate=_is_file),
+        redis=RedisAddress(
+            url=env.str("REDIS_URL", "redis://localhost:6379/0", validate=_is_redis_url),
+            ca_cert=env.str("REDIS_CA_CERT", "", validate=_is_file),
+            verifies=env.bool("REDIS_VERIFY_CERTIFICATE", True),
+        ),
         email=_email_settings(env),
         analytics_retention_months=env.int("ANALYTICS_RETENTION_MONTHS", 0, validate=Range(0, 1200)),
     )

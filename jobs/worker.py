@@ -44,7 +44,7 @@ class PatientRedis(Redis):
         """Connect, however long it takes."""
         settings = read_delivery_settings()
         configure_logging(in_production=settings.in_production)
-        options |= redis_options(url, settings.redis_ca_cert, patience=2.0)
+        options |= redis_options(settings.redis, patience=2.0)
         client = cast("Self", super().from_url(url, **options))
         sweep = make_sweep(settings)
         while not _answers(client):
@@ -120,7 +120,7 @@ class DeliveryWorker(SimpleWorker):
 
 def make_sweep(settings: DeliverySettings) -> Sweep:
     """Return a sweep over the outbox of this process."""
-    redis = connect_redis(settings.redis_url, settings.redis_ca_cert, patience=_SWEEP_PATIENCE)
+    redis = connect_redis(settings.redis, patience=_SWEEP_PATIENCE)
     return Sweep(delivery(), redis, Housekeeping(delivery()))
 
 

@@ -13,6 +13,7 @@ from scheduling.headers import register_headers
 from scheduling.json_body import MAX_BODY_BYTES
 from scheduling.json_provider import OrjsonProvider
 from scheduling.limited import register_default_limit
+from scheduling.measurements import register_measurements
 from scheduling.observation import register_observation, whose_request
 from scheduling.openapi import make_api
 from scheduling.passwords import make_passwords
@@ -61,9 +62,11 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted, x_proto=trusted)  # type: ignore[method-assign]
     app.wsgi_app = TakenAnswers(app.wsgi_app)  # type: ignore[method-assign]
     configure_tokens(app, settings)
-    attach_services(app, _services(settings))
+    services = _services(settings)
+    attach_services(app, services)
     register_observation(app, in_production=settings.in_production)
     register_request_guard(app)
+    register_measurements(app, services.database.pool)
     register_default_limit(app, settings.rate_limit_default)
     register_headers(app, allow_origins(app, settings.cors_origins))
     api = make_api(app)

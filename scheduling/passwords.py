@@ -79,8 +79,24 @@ def make_passwords(rounds: int, *, waiting: int) -> Passwords:
     return Passwords(rounds, HashedPassword(nobody, _PLAIN), threading.BoundedSemaphore(waiting))
 
 
-def is_easy_to_guess(password: str, *known: str) -> bool:
-    """Tell whether fewer than a million guesses find a password; `known` is what an attacker knows of its owner."""
+@dataclass(frozen=True, slots=True)
+class PasswordRules:
+    """Which new passwords a deployment accepts."""
+
+    min_length: int
+    reject_common: bool
+
+    def find_fault(self, password: str, *known: str) -> str | None:
+        """Return the sentence that refuses a password, if one does; `known` is what an attacker knows of its owner."""
+        if len(normalise(password)) < self.min_length:
+            return f"Password must be at least {self.min_length} characters"
+        if self.reject_common and _is_easy_to_guess(password, *known):
+            return "This password is easy to guess; choose another"
+        return None
+
+
+def _is_easy_to_guess(password: str, *known: str) -> bool:
+    """Tell whether fewer than a million guesses find a password."""
     # What follows the first characters makes it harder at best, and the estimate takes long for long ones.
     return bool(zxcvbn(password[:_ESTIMATED_CHARACTERS], user_inputs=known)["guesses"] < _TOO_FEW_GUESSES)
 

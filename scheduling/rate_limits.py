@@ -85,6 +85,6 @@ class RateLimits:
 
 def make_rate_limits(settings: DeliverySettings) -> RateLimits:
     """Return limits that every process of the deployment shares."""
-    options = redis_options(settings.redis_url, settings.redis_ca_cert, patience=_PATIENCE)
-    shared = RedisStorage(settings.redis_url, key_prefix="scheduling", **options)
+    options = redis_options(settings.redis, patience=_PATIENCE)
+    shared = RedisStorage(settings.redis.url, key_prefix="scheduling", **options)
     return RateLimits(MovingWindowRateLimiter(shared), MovingWindowRateLimiter(MemoryStorage()))

@@ -12,9 +12,12 @@ from marshmallow import ValidationError
 from marshmallow.validate import Range
 
 from jobs.settings import ROOT, DeliverySettings, app_env, delivery_settings, environment
+from scheduling.passwords import PasswordRules
 
 # RFC 7518, section 3.2: a key for HS256 has at least 256 bits.
 _SECRET_BYTES = 32
+# It has more than 256 bits, and stands in the original's documentation.
+_SAMPLE_OF_THE_ORIGINAL = "super_secret_key_change_me_in_production"
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", re.ASCII)
 
 
@@ -28,8 +31,7 @@ class Settings:
     jwt_secret: str = field(repr=False)
     jwt_secret_previous: str = field(repr=False)
     jwt_expires_days: int
-    password_min_length: int
-    password_reject_common: bool
+    password_rules: PasswordRules
     bcrypt_rounds: int
     cors_origins: list[str]
     logout_revokes: bool
@@ -60,8 +62,10 @@ def read_settings() -> Settings:
             jwt_secret=env.str("JWT_SECRET", validate=_secret_check(env)),
             jwt_secret_previous=env.str("JWT_SECRET_PREVIOUS", "", validate=_secret_check(env, may_be_empty=True)),
             jwt_expires_days=env.int("JWT_EXPIRES_DAYS", 7, validate=Range(1, 3650)),
-            password_min_length=env.int("PASSWORD_MIN_LENGTH", 6, validate=Range(1, 1024)),
-            password_reject_common=env.bool("PASSWORD_REJECT_COMMON", False),
+            password_rules=PasswordRules(
+                min_length=env.int("PASSWORD_MIN_LENGTH", 6, validate=Range(1, 1024)),
+                reject_common=env.bool("PASSWORD_REJECT_COMMON", app_env(env) == "production"),
+            ),
             bcrypt_rounds=env.int("BCRYPT_ROUNDS", 10, validate=Range(4, 16)),
             cors_origins=env.list("CORS_ORIGINS", ["*"], validate=_are_origins),
             logout_revokes=env.bool("LOGOUT_REVOKES", False),
@@ -78,9 +82,9 @@ def read_settings() -> Settings:
         )
 
 
-def sample_secret(example: Path = ROOT / ".env.example") -> str | None:
-    """Return the secret that everybody knows, because it stands in the example."""
-    return dotenv_values(example).get("JWT_SECRET")
+def known_secrets(example: Path = ROOT / ".env.example") -> set[str | None]:
+    """Return the secrets that everybody knows: those of our example and of the original's."""
+    return {dotenv_values(example).get("JWT_SECRET"), _SAMPLE_OF_THE_ORIGINAL}
 
 
 def _are_origins(values: list[str]) -> None:
@@ -113,8 +117,8 @@ def _secret_check(env: Env, *, may_be_empty: bool = False) -> Callable[[str], No
             return
         if not value:
             raise ValidationError("is missing")
-        if in_production and value == sample_secret():
-            raise ValidationError("is the sample of .env.example; make one with `openssl rand -base64 48`")
+        if in_production and value in known_secrets():
+            raise ValidationError("is a published sample; make one with `openssl rand -base64 48`")
         if in_production and len(value.encode()) < _SECRET_BYTES:
             raise ValidationError(f"must have at least {_SECRET_BYTES} bytes in production")
 

@@ -108,6 +108,7 @@ class ConnectionPool:
     _connection_class: type[Connection] = field(init=False)
     _owner: int = field(default=0, init=False)
     _idle: deque[Connection] = field(default_factory=deque, init=False)
+    _lent: set[Connection] = field(default_factory=set, init=False)
     _free: threading.BoundedSemaphore = field(init=False)
     _guard: threading.Lock = field(default_factory=threading.Lock, init=False)
 
@@ -129,13 +130,16 @@ class ConnectionPool:
         if not self._free.acquire(timeout=self.wait_within):
             raise PoolExhausted
         try:
-            return self._find()
+            connection = self._find()
         except BaseException:
             self._free.release()
             raise
+        self._lent.add(connection)
+        return connection
 
     def give_back(self, connection: Connection) -> None:
         """Put a connection back; one that is not at rest is closed."""
+        self._lent.discard(connection)
         try:
             if connection.overdue or connection.get_transaction_status() != TRANSACTION_STATUS_IDLE:
                 connection.close()
@@ -144,6 +148,11 @@ class ConnectionPool:
                 self._idle.append(connection)
         finally:
             self._free.release()
+
+    @property
+    def in_use(self) -> int:
+        """Return how many connections are lent at this moment."""
+        return len(self._lent)
 
     def close(self) -> None:
         """Close the connections that rest in the pool."""
@@ -157,6 +166,7 @@ class ConnectionPool:
         with self._guard:
             if self._owner != os.getpid():
                 self._idle = deque()
+                self._lent = set()
                 self._free = threading.BoundedSemaphore(self.size)
                 self._owner = os.getpid()
 

@@ -65,8 +65,7 @@ def _check_database() -> dict[str, Any]:
 
 
 def _check_redis() -> str:
-    delivery = services().settings.delivery
-    redis = connect_redis(delivery.redis_url, delivery.redis_ca_cert, patience=_REDIS_PATIENCE)
+    redis = connect_redis(services().settings.delivery.redis, patience=_REDIS_PATIENCE)
     try:
         redis.ping()
     except RedisError:

@@ -1,14 +1,19 @@
-"""Numbers for Prometheus: how much waits in the outbox, what failed, how the providers answer."""
+"""Numbers for Prometheus: how requests are answered, how much waits in the outbox, what failed and how."""
 
 import hmac
+from collections.abc import Iterator
 
 from flask import Response, request
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from scheduling.access import public
 from scheduling.blueprint import Blueprint
 from scheduling.context import reading, services
 from scheduling.errors import ApiError
+from scheduling.measurements import collectors
 from sql.queries import emails
 
 blueprint = Blueprint("metrics", __name__, description="Numbers for Prometheus.")
@@ -18,23 +23,31 @@ blueprint = Blueprint("metrics", __name__, description="Numbers for Prometheus."
 @public
 @blueprint.alt_response(200, content_type="text/plain", schema={"type": "string"}, description="Prometheus text")
 def read_metrics() -> Response:
-    """Return the state of the outbox; with METRICS_TOKEN only to who bears it."""
+    """Return how requests are answered and how much waits in the outbox; with METRICS_TOKEN only to who bears it."""
     _require_token()
-    with reading() as tx:
-        state = emails.select_outbox_state(tx)
-        outcomes = emails.select_outcomes(tx)
     registry = CollectorRegistry(auto_describe=False)
-    gauges = {
-        "scheduling_emails_pending": ("E-mails that wait to be sent", state["pending"]),
-        "scheduling_emails_oldest_pending_seconds": ("Age of the oldest", state["oldest_pending_seconds"]),
-        "scheduling_emails_dead": ("E-mails that failed for good", state["dead"]),
-    }
-    for name, (what, value) in gauges.items():
-        Gauge(name, what, registry=registry).set(value)
-    answers = Counter("scheduling_email_attempts", "Attempts by outcome", ["outcome"], registry=registry)
-    for row in outcomes:
-        answers.labels(row["outcome"]).inc(row["count"])
+    for collector in (*collectors(), _Outbox()):
+        registry.register(collector)
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+class _Outbox(Collector):
+    """The state of the outbox, which PostgreSQL knows for all processes."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the state."""
+        with reading() as tx:
+            state = emails.select_outbox_state(tx)
+            outcomes = emails.select_outcomes(tx)
+        yield GaugeMetricFamily("scheduling_emails_pending", "E-mails that wait to be sent", state["pending"])
+        yield GaugeMetricFamily(
+            "scheduling_emails_oldest_pending_seconds", "Age of the oldest", state["oldest_pending_seconds"]
+        )
+        yield GaugeMetricFamily("scheduling_emails_dead", "E-mails that failed for good", state["dead"])
+        answers = CounterMetricFamily("scheduling_email_attempts", "Attempts by outcome", labels=["outcome"])
+        for row in outcomes:
+            answers.add_metric([row["outcome"]], row["count"])
+        yield answers
 
 
 def _require_token() -> None:

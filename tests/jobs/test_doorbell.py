@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from jobs.connection import connect_redis
+from jobs.connection import RedisAddress, connect_redis
 from jobs.doorbell import ENOUGH, Doorbell, ring
 from scripts.servers import Valkey
 from tests.forking import Child
@@ -27,7 +27,7 @@ def valkey(tmp_path):
 
 @pytest.fixture
 def connect(valkey):
-    return partial(connect_redis, valkey.url, "", patience=0.5)
+    return partial(connect_redis, RedisAddress(valkey.url), patience=0.5)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from rq.job import Job
 from rq.registry import ScheduledJobRegistry
 from structlog.testing import capture_logs
 
-from jobs.connection import connect_redis
+from jobs.connection import RedisAddress, connect_redis
 from jobs.doorbell import ENOUGH, ring
 from jobs.housekeeping import Housekeeping
 from jobs.sweep import Sweep
@@ -25,7 +25,7 @@ NOWHERE = "redis://127.0.0.1:9/0"
 def make_sweep(make_delivery, redis_url, redis):
     def make(url=redis_url, **options):
         delivery = make_delivery(**options)
-        return Sweep(delivery, connect_redis(url, "", patience=1.0), Housekeeping(delivery))
+        return Sweep(delivery, connect_redis(RedisAddress(url), patience=1.0), Housekeeping(delivery))
 
     return make
 

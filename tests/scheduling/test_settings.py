@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import orjson
 import pytest
 
-from scheduling.settings import read_settings, sample_secret
+from scheduling.settings import known_secrets, read_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "s3cret " * 6
@@ -82,7 +83,7 @@ def refusal(environ, **values):
 
 def test_defaults_are_those_of_the_contract(environ):
     settings = read_settings()
-    assert (settings.port, settings.jwt_expires_days, settings.password_min_length) == (3000, 7, 6)
+    assert (settings.port, settings.jwt_expires_days, settings.password_rules.min_length) == (3000, 7, 6)
     assert (settings.bcrypt_rounds, settings.cors_origins, settings.trusted_proxies) == (10, ["*"], 0)
     assert settings.logout_revokes is False
     email = settings.delivery.email
@@ -127,7 +128,7 @@ def test_either_scheme_of_postgresql_is_accepted(environ, url):
 @pytest.mark.parametrize("url", ["redis://localhost:6379/0", "rediss://:x@example.com:6380"])
 def test_redis_with_and_without_tls_is_accepted(environ, url):
     environ.setenv("REDIS_URL", url)
-    assert read_settings().delivery.redis_url == url
+    assert read_settings().delivery.redis.url == url
 
 
 @pytest.mark.parametrize(
@@ -150,12 +151,33 @@ def test_node_env_is_honoured_when_app_env_is_unset(environ, app_env, node_env, 
 
 
 @pytest.mark.parametrize("name", ["APP_ENV", "NODE_ENV"])
-def test_sample_secret_is_refused_in_production(environ, name):
-    sample = sample_secret()
-    assert sample
-    line = refusal(environ, JWT_SECRET=sample, **{name: "production"})
-    assert "JWT_SECRET" in line
+@pytest.mark.parametrize("setting", ["JWT_SECRET", "JWT_SECRET_PREVIOUS"])
+@pytest.mark.parametrize("sample", sorted(known_secrets()))
+def test_published_secret_is_refused_in_production(environ, name, setting, sample):
+    line = refusal(environ, **{setting: sample, name: "production"})
+    assert setting in line
     assert sample not in line
+
+
+def test_sample_of_the_original_is_among_the_published_secrets():
+    assert "super_secret_key_change_me_in_production" in known_secrets()
+    assert len(known_secrets()) == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "rejects"),
+    [
+        ({}, False),
+        ({"APP_ENV": "production"}, True),
+        ({"NODE_ENV": "production"}, True),
+        ({"APP_ENV": "production", "PASSWORD_REJECT_COMMON": "false"}, False),
+        ({"PASSWORD_REJECT_COMMON": "true"}, True),
+    ],
+)
+def test_common_passwords_are_rejected_in_production_unless_the_setting_says_otherwise(environ, values, rejects):
+    for name, value in values.items():
+        environ.setenv(name, value)
+    assert read_settings().password_rules.reject_common is rejects
 
 
 @pytest.mark.parametrize(("secret", "good"), [("x" * 31, False), ("x" * 32, True), ("é" * 16, True), ("é" * 15, False)])
@@ -170,7 +192,7 @@ def test_secret_has_at_least_32_bytes_in_production(environ, secret, good):
         assert secret not in line
 
 
-@pytest.mark.parametrize("secret", ["short", sample_secret()])
+@pytest.mark.parametrize("secret", ["short", *sorted(known_secrets())])
 def test_development_takes_any_secret(environ, secret):
     environ.setenv("JWT_SECRET", secret)
     assert read_settings().jwt_secret == secret
@@ -240,3 +262,23 @@ def test_gunicorn_stops_with_one_line_that_names_the_setting(name, value):
     assert len(lines) == 1, lines
     assert name in lines[0]
     assert value not in lines[0]
+
+
+@pytest.mark.parametrize(
+    "command", [["gunicorn", "--check-config", "wsgi:app"], ["rq.cli", "worker", "--config", "jobs.rq_config"]]
+)
+def test_last_line_is_json_in_production(command):
+    inherited = {name: os.environ[name] for name in KEPT if name in os.environ}
+    bad = {"APP_ENV": "production", "DATABASE_URL": "mysql://app:pa55word@localhost"}
+    stopped = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env=inherited | GOOD | bad,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert stopped.returncode != 0
+    line = orjson.loads(stopped.stdout + stopped.stderr)
+    assert (line["level"], "DATABASE_URL" in line["event"]) == ("critical", True)
