@@ -1,7 +1,7 @@
 """The blueprint of every area: strict about what comes in, direct about what goes out, documented by its decorators."""
 
 import http
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache, partial, wraps
 from typing import Any
 
@@ -80,7 +80,11 @@ def _read_body(schema: Schema) -> dict[str, Any]:
     body = read_json(request)
     if body is not None and not isinstance(body, dict):
         raise ApiError(400, "validation_error", "The body must be a JSON object")
-    return _load(schema, body or {})
+    try:
+        loaded: dict[str, Any] = schema.load(body or {})
+    except ValidationError as error:
+        raise _refused_body(error.messages) from None
+    return loaded
 
 
 def _query_reader(schema: Schema) -> Callable[[], dict[str, Any]]:
@@ -88,7 +92,11 @@ def _query_reader(schema: Schema) -> Callable[[], dict[str, Any]]:
 
     @lru_cache(maxsize=_REMEMBERED)
     def read(_query: bytes) -> dict[str, Any]:
-        return _load(schema, _parameters(schema))
+        try:
+            loaded: dict[str, Any] = schema.load(_parameters(schema))
+        except ValidationError as error:
+            raise _refused_query(error.messages) from None
+        return loaded
 
     return lambda: dict(read(request.query_string))
 
@@ -100,26 +108,26 @@ def _parameters(schema: Schema) -> dict[str, str]:
         key = field.data_key or name
         values = request.args.getlist(key)
         if len(values) > 1:
-            raise _refusal({key: ["Give this parameter once."]})
+            raise _refused_query({key: ["Give this parameter once."]})
         if any("\0" in value for value in values):
-            raise _refusal({key: ["Must not contain NUL."]})
+            raise _refused_query({key: ["Must not contain NUL."]})
         if values:
             parameters[key] = values[0]
     return parameters
 
 
-def _load(schema: Schema, data: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        loaded: dict[str, Any] = schema.load(data)
-    except ValidationError as error:
-        raise _refusal(error.messages) from None
-    return loaded
+def _refused_body(messages: Any) -> ApiError:
+    return _refusal([{"pointer": pointer, "detail": detail} for pointer, detail in _faults(messages)], "pointer")
 
 
-def _refusal(messages: Any) -> ApiError:
-    """Name every invalid field."""
-    faults = [{"pointer": pointer, "detail": detail} for pointer, detail in _faults(messages)]
-    detail = "; ".join(f"{fault['pointer'].lstrip('/') or 'body'}: {fault['detail']}" for fault in faults[:3])
+def _refused_query(messages: Any) -> ApiError:
+    faults = [{"parameter": pointer.lstrip("/"), "detail": detail} for pointer, detail in _faults(messages)]
+    return _refusal(faults, "parameter")
+
+
+def _refusal(faults: list[dict[str, str]], place: str) -> ApiError:
+    """Name everything that is invalid, and the first of it in a sentence."""
+    detail = "; ".join(f"{fault[place].lstrip('/') or 'body'}: {fault['detail']}" for fault in faults[:3])
     return ApiError(400, "validation_error", detail or "The request is invalid", errors=faults)
 
 

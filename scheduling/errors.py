@@ -89,8 +89,18 @@ def not_found(what: str) -> ApiError:
 
 
 def invalid(pointer: str, detail: str) -> ApiError:
-    """Return the answer for one invalid field."""
+    """Return the answer for one invalid field of the body."""
     return ApiError(400, "validation_error", detail, errors=[{"pointer": pointer, "detail": detail}])
+
+
+def invalid_parameter(name: str, detail: str) -> ApiError:
+    """Return the answer for one invalid parameter of the query."""
+    return ApiError(400, "validation_error", detail, errors=[{"parameter": name, "detail": detail}])
+
+
+def invalid_header(name: str, detail: str) -> ApiError:
+    """Return the answer for one invalid header."""
+    return ApiError(400, "validation_error", detail, errors=[{"header": name, "detail": detail}])
 
 
 def booking_conflict(conflicts: Sequence[int], *, is_held: bool = False) -> ApiError:

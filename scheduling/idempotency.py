@@ -13,7 +13,7 @@ import orjson
 from flask import Response, current_app, g, request
 
 from scheduling.context import services
-from scheduling.errors import ApiError, invalid
+from scheduling.errors import ApiError, invalid_header
 from scheduling.json_body import read_json
 from sql.database import Transaction
 from sql.queries import Row, idempotency
@@ -33,7 +33,7 @@ def idempotent(view: View) -> View:
         if key is None or g.token is None:
             return view(*args, **kwargs)
         if not _KEY.fullmatch(key):
-            raise invalid("/Idempotency-Key", "An Idempotency-Key has 1 to 255 visible ASCII characters")
+            raise invalid_header("Idempotency-Key", "An Idempotency-Key has 1 to 255 visible ASCII characters")
         fingerprint = _fingerprint(read_json(request))
         with services().database.transaction() as tx:
             known = _known_answer(tx, key, fingerprint)

@@ -11,7 +11,7 @@ import orjson
 from flask import Response, jsonify, request
 from marshmallow import ValidationError
 
-from scheduling.errors import invalid
+from scheduling.errors import invalid_parameter
 from scheduling.schemas.fields import Instant
 from sql.queries import Row
 
@@ -61,7 +61,7 @@ def read_cursor(cursor: str | None, key: Sequence[str]) -> dict[str, Any]:
             raise TypeError
         return {f"after_{_plain(column)}": _reader(column)(value) for column, value in zip(key, values, strict=True)}
     except (ValueError, TypeError, ValidationError, binascii.Error):
-        raise invalid("/cursor", "Use the cursor of a Link header as it is.") from None
+        raise invalid_parameter("cursor", "Use the cursor of a Link header as it is.") from None
 
 
 def _plain(column: str) -> str:

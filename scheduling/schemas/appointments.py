@@ -8,7 +8,7 @@ from marshmallow.validate import Length
 
 from scheduling.schemas.bookings import GuestOut
 from scheduling.schemas.event_types import WholeNumber
-from scheduling.schemas.fields import Email, Input, Instant, Text
+from scheduling.schemas.fields import Email, Input, Instant, Lines, Text
 from scheduling.schemas.schedules import TimeZone
 
 LONGEST_WINDOW = timedelta(days=62)
@@ -55,8 +55,8 @@ class AppointmentIn(Input):
     name = Text(longest=100, required=True)
     email = Email(required=True)
     time_zone = TimeZone(required=True)
-    notes = fields.String(load_default=None, allow_none=True, validate=Length(max=2000))
-    hold = Text(longest=64, load_default=None, allow_none=True)
+    notes = Lines(longest=2000, load_default=None)
+    hold = Text(longest=64, load_default=None)
 
 
 class MoveIn(Input):
@@ -68,7 +68,7 @@ class MoveIn(Input):
 class CancellationIn(Input):
     """Why a booking is cancelled."""
 
-    reason = Text(longest=500, load_default=None, allow_none=True)
+    reason = Text(longest=500, load_default=None)
 
 
 class CommonTimesIn(_Window):

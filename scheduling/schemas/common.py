@@ -21,9 +21,11 @@ class MessageOut(Schema):
 
 
 class FaultOut(Schema):
-    """One invalid field."""
+    """What is invalid: a field of the body, a parameter of the query, or a header."""
 
-    pointer = fields.String(required=True, metadata={"description": "A JSON pointer into the body."})
+    pointer = fields.String(metadata={"description": "Of a field: a JSON pointer (RFC 6901) into the body."})
+    parameter = fields.String(metadata={"description": "Of a query: the name of the parameter."})
+    header = fields.String(metadata={"description": "The name of the header."})
     detail = fields.String(required=True)
 
 

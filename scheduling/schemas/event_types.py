@@ -1,20 +1,18 @@
 """Event types: what others may book, how long, with whom and under which rules."""
 
 import re
-import unicodedata
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
-from marshmallow.validate import Length, OneOf, Range
+from marshmallow.validate import OneOf, Range
 
 from scheduling.schemas.common import PageQuery
-from scheduling.schemas.fields import Input, Number, StrictBoolean, Text
+from scheduling.schemas.fields import Input, Lines, Number, StrictBoolean, Text
 from scheduling.schemas.schedules import Several, are_different
 
 SHORTEST_SLOT = 5
 _DAY, _YEAR = 24 * 60, 366 * 24 * 60
 _LARGEST_ID = 2**63 - 1
-_LINE_BREAKS = frozenset("\n\r\t")
 
 
 class WholeNumber(fields.Integer):
@@ -37,15 +35,6 @@ class _IdParameter(Number):
         return int(value)
 
 
-def _is_plain(text: str) -> None:
-    if any(unicodedata.category(character) == "Cc" for character in text if character not in _LINE_BREAKS):
-        raise ValidationError("Must not contain control characters but line breaks and tabs.")
-
-
-def _description(**options: Any) -> fields.String:
-    return fields.String(validate=[Length(max=2000), _is_plain], **options)
-
-
 def _hosts(**options: Any) -> Several:
     return Several(WholeNumber(1, _LARGEST_ID), least=1, most=50, validate=[are_different], **options)
 
@@ -64,8 +53,10 @@ class _EventType(Input):
 class EventTypeIn(_EventType):
     """Something new that can be booked; without hosts, with the caller."""
 
+    nullable = frozenset({"daily_limit", "schedule_id", "organization_id"})
+
     title = Text(longest=255, required=True)
-    description = _description(load_default="")
+    description = Lines(longest=2000, load_default="")
     duration_minutes = WholeNumber(1, _DAY, required=True)
     slot_minutes = WholeNumber(
         SHORTEST_SLOT, _DAY, metadata={"description": "How far apart starts lie; by default the duration."}
@@ -89,16 +80,18 @@ class EventTypeIn(_EventType):
 class EventTypeChangeIn(_EventType):
     """What changes in an event type; null takes a limit or a schedule away."""
 
+    nullable = frozenset({"daily_limit", "schedule_id"})
+
     title = Text(longest=255)
-    description = _description()
+    description = Lines(longest=2000)
     duration_minutes = WholeNumber(1, _DAY)
     slot_minutes = WholeNumber(SHORTEST_SLOT, _DAY)
     buffer_before_minutes = WholeNumber(0, _DAY)
     buffer_after_minutes = WholeNumber(0, _DAY)
     notice_minutes = WholeNumber(0, _YEAR)
     horizon_days = WholeNumber(1, 730)
-    daily_limit = WholeNumber(1, _DAY, allow_none=True)
-    schedule_id = WholeNumber(1, _LARGEST_ID, allow_none=True)
+    daily_limit = WholeNumber(1, _DAY)
+    schedule_id = WholeNumber(1, _LARGEST_ID)
     hosts = _hosts()
     assignment = _assignment()
     is_active = StrictBoolean()

@@ -10,6 +10,8 @@ from email_validator import EmailNotValidError, validate_email
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load
 from marshmallow.validate import Length
 
+from scheduling.schemas.visible_text import is_visible
+
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -19,8 +21,11 @@ _INSTANT = re.compile(
     r"(?P<offset>[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
 )
+# What an offset becomes in a query whose + is not escaped: a space.
+_UNESCAPED_PLUS = re.compile(r"[0-9:.Tt -]{19,50} \d{2}:?\d{2}", re.ASCII)
 # Letters that would end a line of a mail header or of a terminal; line and paragraph separators.
 _CONTROL_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_LINE_BREAKS = frozenset("\n\r\t")
 
 
 class Input(Schema):
@@ -33,6 +38,14 @@ class Input(Schema):
 
     # Another accepted spelling of a field: {spelling: documented name}.
     aliases: ClassVar[Mapping[str, str]] = {}
+    # The fields that may be null.
+    nullable: ClassVar[frozenset[str]] = frozenset()
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        """Refuse null where the schema does not allow it: marshmallow takes it wherever the default is None."""
+        field_obj.allow_none = field_name in self.nullable
+        if field_obj.load_default is None:
+            field_obj.load_default = _nothing
 
     @pre_load
     def _accept_aliases(self, data: Any, **_: Any) -> Any:
@@ -48,12 +61,24 @@ class Input(Schema):
         return data
 
 
+def _nothing() -> None:
+    """Return what a field is that was not given; the document says nothing about it."""
+
+
 class Text(fields.String):
-    """One line of text of 1 to `longest` characters that is not blank."""
+    """One line of text of 1 to `longest` characters, at least one of which shows."""
 
     def __init__(self, *, longest: int, **options: Any) -> None:
         """Take the greatest number of characters."""
         super().__init__(validate=[Length(1, longest), _is_one_line], **options)
+
+
+class Lines(fields.String):
+    """Text of any number of lines, also of none, with at most `longest` characters."""
+
+    def __init__(self, *, longest: int, **options: Any) -> None:
+        """Take the greatest number of characters."""
+        super().__init__(validate=[Length(max=longest), _is_plain], **options)
 
 
 class Email(fields.String):
@@ -93,6 +118,8 @@ class Instant(fields.Field):  # type: ignore[type-arg]
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> datetime:
         match = _INSTANT.fullmatch(value) if isinstance(value, str) else None
+        if match is None and isinstance(value, str) and _UNESCAPED_PLUS.fullmatch(value):
+            raise ValidationError("Must be a time with an offset; in a query, write its + as %2B.")
         if match is None:
             raise ValidationError("Must be a time with an offset, such as 2030-01-31T09:00:00Z.")
         fraction = (match["fraction"] or "")[:6].ljust(6, "0")
@@ -140,10 +167,15 @@ class JsonObject(fields.Field):  # type: ignore[type-arg]
 
 
 def _is_one_line(text: str) -> None:
-    if not text.strip():
+    if not is_visible(text):
         raise ValidationError("Must not be blank.")
     if any(unicodedata.category(character) in _CONTROL_CATEGORIES for character in text):
         raise ValidationError("Must not contain control characters or line breaks.")
+
+
+def _is_plain(text: str) -> None:
+    if any(unicodedata.category(character) == "Cc" for character in text if character not in _LINE_BREAKS):
+        raise ValidationError("Must not contain control characters but line breaks and tabs.")
 
 
 def _is_password(password: str) -> None:

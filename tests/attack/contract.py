@@ -9,6 +9,7 @@ from zoneinfo import available_timezones
 
 from tests.attack.corpus import TIMES
 
+_INVISIBLE = " \t\n\r\x0b\x0c\x85\u00a0\u2003\u2028\u2029\u200b\u2060\u00ad\ufeff\ufe0f\u0301\u3164\u2800"
 _TIME = re.compile(r"20[0-9]{2}-[01][0-9]-[0-3][0-9][Tt ][0-9:]{8}(\.[0-9]{1,30})?([Zz]|[+-][0-9]{2}:[0-9]{2})")
 
 
@@ -112,6 +113,6 @@ def _is_bad_text(schema: dict[str, Any], text: str, *, is_new_password: bool) ->
     blank, breaks = ("\n\r\t", ("Cc",)) if "minLength" not in schema else ("", ("Cc", "Zl", "Zp"))
     return (
         (longest is not None and len(text) > longest)
-        or not (blank or text.strip())
+        or not (blank or text.strip(_INVISIBLE))
         or any(unicodedata.category(each) in breaks and each not in blank for each in text)
     )

@@ -150,7 +150,7 @@ def test_notes_that_cannot_be_kept_are_refused(client, database, link, notes):
         assert send_json(client, f"/event-types/{link}/bookings", booking).status_code in (400, 413)
 
 
-@pytest.mark.parametrize("notes", ["😀" * 2_000, "<script>\n{{7*7}}\r\n.\r\n", "\u202emoc.live", "", None])
+@pytest.mark.parametrize("notes", ["😀" * 2_000, "<script>\n{{7*7}}\r\n.\r\n", "\u202emoc.live", ""])
 def test_notes_are_kept_as_they_are(client, people, link, notes):
     assert book(client, link, time_on(3, 10), notes=notes).status_code == 201
     assert people.alice.get("/bookings").json[0]["guest"]["notes"] == notes

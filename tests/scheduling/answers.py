@@ -14,12 +14,19 @@ IDENTITY = {"id", "name", "email", "role"}
 NOWHERE = 2**62
 
 
-def assert_refused(answer: TestResponse, status: int, code: str, *pointers: str, **members: Any) -> None:
-    """Hold a refusal against its one shape, and the invalid fields against their names."""
+def faults_of(answer: TestResponse) -> list[str]:
+    """Return what an answer calls invalid, each once: `/field` of the body, `?parameter` of the query, `header:`."""
+    signs = {"pointer": "{}", "parameter": "?{}", "header": "{}:"}
+    places = [(place, fault[place]) for fault in answer.json.get("errors", []) for place in fault if place != "detail"]
+    return list(dict.fromkeys(signs[place].format(name) for place, name in places))
+
+
+def assert_refused(answer: TestResponse, status: int, code: str, *faults: str, **members: Any) -> None:
+    """Hold a refusal against its one shape, and what is invalid against its names as `faults_of` returns them."""
     assert (answer.status_code, answer.json["code"]) == (status, code), answer.text
-    expected = PROBLEM | members.keys() | ({"errors"} if pointers else set())
+    expected = PROBLEM | members.keys() | ({"errors"} if faults else set())
     assert answer.json.keys() == expected, answer.text
-    assert list(dict.fromkeys(fault["pointer"] for fault in answer.json.get("errors", []))) == list(pointers)
+    assert faults_of(answer) == list(faults)
     assert {name: answer.json[name] for name in members} == members
     assert answer.json["status"] == status
     assert answer.json["request_id"] == answer.headers["X-Request-ID"]

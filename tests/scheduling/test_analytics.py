@@ -175,7 +175,7 @@ def test_dashboard_names_its_period(people, days):
 
 @pytest.mark.parametrize("days", ["0", "367", "-1", "1.5", "x", "", "1e2", "10000000", "%C2%B2", "٣", "1&days=2", " 1"])
 def test_dashboard_refuses_days_that_are_none(people, days):
-    assert_refused(people.alice.get(f"/analytics/dashboard?days={days}"), 400, "validation_error", "/days")
+    assert_refused(people.alice.get(f"/analytics/dashboard?days={days}"), 400, "validation_error", "?days")
 
 
 def test_events_are_listed_newest_first(people, client):
@@ -199,11 +199,11 @@ def test_events_of_who_was_removed_stay_without_a_name(people, database):
 
 
 @pytest.mark.parametrize(
-    ("query", "pointer"),
-    [("limit=0", "/limit"), ("limit=501", "/limit"), ("type=a&type=b", "/type"), ("cursor=x", "/cursor")],
+    ("query", "fault"),
+    [("limit=0", "?limit"), ("limit=501", "?limit"), ("type=a&type=b", "?type"), ("cursor=x", "?cursor")],
 )
-def test_events_refuse_parameters_that_are_none(people, query, pointer):
-    assert_refused(people.admin.get(f"/analytics/events?{query}"), 400, "validation_error", pointer)
+def test_events_refuse_parameters_that_are_none(people, query, fault):
+    assert_refused(people.admin.get(f"/analytics/events?{query}"), 400, "validation_error", fault)
 
 
 def test_events_are_for_admins(people):

@@ -131,7 +131,7 @@ def test_body_cannot_undo_the_reading(people, database):
 
 @pytest.mark.parametrize("path", ["", "/unread"])
 def test_lists_refuse_a_limit_that_is_none(people, path):
-    assert_refused(people.alice.get(f"/notifications{path}?limit=x"), 400, "validation_error", "/limit")
+    assert_refused(people.alice.get(f"/notifications{path}?limit=x"), 400, "validation_error", "?limit")
 
 
 @pytest.mark.parametrize(

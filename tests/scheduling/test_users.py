@@ -181,7 +181,7 @@ def test_list_of_everybody_is_for_admins(people):
 
 
 def test_invalid_parameter_is_said_before_the_role_is_looked_at(people):
-    assert_refused(people.alice.get("/users?limit=0"), 400, "validation_error", "/limit")
+    assert_refused(people.alice.get("/users?limit=0"), 400, "validation_error", "?limit")
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/me"), ("PATCH", "/me"), ("PATCH", "/me/password"), ("GET", "")])
