@@ -37,7 +37,10 @@ class Housekeeping:
             raise
 
     def prune(self) -> None:
-        """Once a minute, delete a batch of what has outlived its use, and name what waits for a newer worker."""
+        """Once a minute, delete a batch of what has outlived its use, and name what waits for a newer worker.
+
+        Where a batch is full, more is left: the next one follows at once.
+        """
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _EVERY_SECONDS
@@ -50,4 +53,5 @@ class Housekeeping:
             appointments.delete_old_holds,
         ):
             with self.delivery.database.statement() as tx:
-                delete(tx, limit=_BATCH)
+                if delete(tx, limit=_BATCH) == _BATCH:
+                    self._next = time.monotonic()

@@ -18,6 +18,8 @@ View = Callable[..., Any]
 
 # Of each list; clients ask in few ways.
 _REMEMBERED = 256
+# How many invalid fields the sentence names; all are in `errors`.
+_SHOWN = 3
 
 
 class Blueprint(flask_smorest.Blueprint):
@@ -127,7 +129,10 @@ def _refused_query(messages: Any) -> ApiError:
 
 def _refusal(faults: list[dict[str, str]], place: str) -> ApiError:
     """Name everything that is invalid, and the first of it in a sentence."""
-    detail = "; ".join(f"{fault[place].lstrip('/') or 'body'}: {fault['detail']}" for fault in faults[:3])
+    sentences = [f"{fault[place].lstrip('/') or 'body'}: {fault['detail']}" for fault in faults[:_SHOWN]]
+    if len(faults) > _SHOWN:
+        sentences.append(f"and {len(faults) - _SHOWN} more in errors")
+    detail = "; ".join(sentences)
     return ApiError(400, "validation_error", detail or "The request is invalid", errors=faults)
 
 

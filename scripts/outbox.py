@@ -18,7 +18,6 @@ from sql.database import Database, Transaction
 from sql.pool import Session
 from sql.queries import Row, emails
 
-_EVERY_ROW = 1_000_000
 _FAILURES = ["permanent", "rejected", "throttled", "configuration", "transient", "ambiguous"]
 
 
@@ -46,14 +45,16 @@ def main() -> None:
 def list_emails(limit: int, **chosen: Any) -> None:
     """List e-mails, newest first, and count what waits and what is dead."""
     with reading() as tx:
-        rows = select(tx, limit=limit, **chosen)
+        rows = select(tx, limit=limit + 1, **chosen)
         state = emails.select_outbox_state(tx)
-    for row in rows:
+    for row in rows[:limit]:
         reason = f"  {row['last_failure']}: {row['last_error']}" if row["last_error"] else ""
         click.echo(
             f"{row['id']:>8}  {row['status']:<7}  {row['kind']:<20}  {row['created_at']:%Y-%m-%d %H:%M:%S}"
             f"  {row['attempts']:>3} attempts  {row['recipient']}{reason}"
         )
+    if len(rows) > limit:
+        click.echo(f"Only the newest {limit} are listed; --limit lists more.")
     age = round(state["oldest_pending_seconds"])
     click.echo(f"{state['pending']} pending (oldest {age} s), {state['dead']} dead.")
 
@@ -92,7 +93,7 @@ def drop(dry_run: bool, yes: bool, **chosen: Any) -> None:
 def change(statement: Callable[..., Any], verb: str, *, dry_run: bool, **chosen: Any) -> None:
     """Apply a statement to every dead e-mail that was chosen, one transaction each."""
     with reading() as tx:
-        rows = select(tx, limit=_EVERY_ROW, status="dead", **chosen)
+        rows = select(tx, limit=None, status="dead", **chosen)
     if dry_run:
         click.echo(f"would {verb} {len(rows)} e-mails")
         return
@@ -104,8 +105,8 @@ def change(statement: Callable[..., Any], verb: str, *, dry_run: bool, **chosen:
     click.echo(f"{verb}: {changed} of {len(rows)} e-mails")
 
 
-def select(tx: Transaction, *, limit: int, **chosen: Any) -> list[Row]:
-    """Return the e-mails that were chosen, newest first."""
+def select(tx: Transaction, *, limit: int | None, **chosen: Any) -> list[Row]:
+    """Return the e-mails that were chosen, newest first; without a limit all of them."""
     wanted = dict.fromkeys(("status", "kind", "failure", "since", "email_id")) | chosen
     if isinstance(wanted["since"], datetime):
         wanted["since"] = wanted["since"].replace(tzinfo=UTC)

@@ -8,9 +8,9 @@ from scheduling.availability.common_times import find_common_times
 from scheduling.blueprint import Blueprint
 from scheduling.bookable import make_hosts
 from scheduling.context import caller_id, reading
-from scheduling.errors import invalid, not_found
+from scheduling.errors import ApiError, invalid, not_found
 from scheduling.idempotency import idempotent
-from scheduling.schemas.appointments import CommonTimesIn, CommonTimesOut
+from scheduling.schemas.appointments import LARGEST_GROUP, CommonTimesIn, CommonTimesOut
 from sql.queries import appointments
 
 blueprint = Blueprint("availability", __name__, url_prefix="/availability", description="Common free times.")
@@ -25,10 +25,16 @@ def find_common_free_times(wish: dict[str, Any]) -> dict[str, Any]:
     """Find the times at which enough members of one organization are free; nobody sees what keeps the others."""
     with reading() as tx:
         people = appointments.select_people(
-            tx, user_ids=wish["user_ids"], organization_id=wish["organization_id"], caller_id=caller_id()
+            tx,
+            user_ids=wish["user_ids"],
+            organization_id=wish["organization_id"],
+            caller_id=caller_id(),
+            limit=LARGEST_GROUP + 1,
         )
         if not people or (wish["user_ids"] and len(people) < len(set(wish["user_ids"]))):
             raise not_found("An organization of the caller with these members was")
+        if len(people) > LARGEST_GROUP:
+            raise _too_many_members()
         taken = appointments.select_taken(
             tx,
             user_ids=[person["user_id"] for person in people],
@@ -48,3 +54,8 @@ def find_common_free_times(wish: dict[str, Any]) -> dict[str, Any]:
         quorum=quorum,
     )
     return {"time_zone": wish["time_zone"], "times": times}
+
+
+def _too_many_members() -> ApiError:
+    detail = f"The organization has more than {LARGEST_GROUP} members; name those who are meant in user_ids"
+    return ApiError(400, "too_many_members", detail, errors=[{"pointer": "/organization_id", "detail": detail}])

@@ -11,7 +11,7 @@ from scheduling.context import caller_id, outbox, reading, statement
 from scheduling.errors import ApiError, not_found
 from scheduling.idempotency import idempotent
 from scheduling.pages import page
-from scheduling.schemas.common import LARGEST_LIMIT, MessageOut, PageQuery
+from scheduling.schemas.common import MessageOut, PageQuery
 from scheduling.schemas.organizations import (
     MemberAddedOut,
     MemberIn,
@@ -63,7 +63,7 @@ def read_organization(organization_id: int) -> dict[str, Any]:
         if organization is None:
             raise not_found("Organization")
         members = organizations.select_members(
-            tx, organization_id=organization_id, after_joined_at=None, after_id=None, limit=LARGEST_LIMIT
+            tx, organization_id=organization_id, after_joined_at=None, after_id=None, limit=None
         )
     return {**organization, "members": members}
 

@@ -12,6 +12,8 @@ from scheduling.schemas.fields import Email, Input, Instant, Lines, Text
 from scheduling.schemas.schedules import TimeZone
 
 LONGEST_WINDOW = timedelta(days=62)
+# Of so many people at most common times are looked for.
+LARGEST_GROUP = 200
 
 
 class _Window(Input):
@@ -77,7 +79,7 @@ class CommonTimesIn(_Window):
     organization_id = WholeNumber(1, 2**63 - 1, load_default=None)
     user_ids = fields.List(WholeNumber(1, 2**63 - 1), load_default=None, validate=Length(1, 50))
     duration_minutes = WholeNumber(1, 1440, required=True)
-    quorum = WholeNumber(1, 50, load_default=None)
+    quorum = WholeNumber(1, LARGEST_GROUP, load_default=None)
 
     @validates_schema
     def _somebody_is_meant(self, data: dict[str, Any], **_: Any) -> None:

@@ -48,7 +48,7 @@ class MemberOut(Schema):
 
 
 class OrganizationWithMembersOut(OrganizationOut):
-    """An organization and the first 500 of its members."""
+    """An organization and all its members."""
 
     members = fields.List(fields.Nested(MemberOut), required=True)
 

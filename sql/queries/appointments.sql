@@ -181,12 +181,14 @@ WITH appointment AS MATERIALIZED (
                data || jsonb_build_object('role', 'guest', 'name', guest ->> 'name', 'time_zone', guest ->> 'time_zone',
                                           'manage_token', :manage_token::text)
         FROM (SELECT id AS booking_id, guest, data FROM appointment ORDER BY id LIMIT 1) AS first
+        -- A host who is the guest too is one person, and told once.
+        WHERE NOT EXISTS (SELECT FROM appointment WHERE email = guest ->> 'email')
     ) AS addressed
     RETURNING id
 )
 SELECT id FROM email ORDER BY id;
 
--- name: select_people(user_ids, organization_id, caller_id)
+-- name: select_people(user_ids, organization_id, caller_id, limit)
 -- Find people who share an organization with the caller, all of them or none, with the hours that count for each.
 WITH shared AS (
     SELECT own.organization_id
@@ -206,7 +208,7 @@ JOIN organization_members ON organization_members.organization_id = shared.organ
 LEFT JOIN schedules ON schedules.user_id = organization_members.user_id AND schedules.is_default
 WHERE :user_ids::bigint[] IS NULL OR organization_members.user_id = ANY(:user_ids::bigint[])
 ORDER BY organization_members.user_id
-LIMIT 200;
+LIMIT :limit;
 
 -- name: select_insider(event_type_id, organization_id, owner_id, user_id)$
 -- Tell whether somebody is a host or a manager of what is booked through a link.

@@ -175,3 +175,15 @@ def test_host_is_written_to_in_the_hosts_own_zone(client, people, team, database
     assert book(client, link, time_on(3, 10)).status_code == 201
     zones = ask(database, "SELECT data ->> 'time_zone' AS zone FROM emails WHERE data ->> 'role' = 'host'")
     assert zones == [{"zone": "America/New_York"}]
+
+
+def test_host_who_is_the_guest_too_is_told_once(client, people, team, database):
+    hosts = [people.alice.id, people.bob.id]
+    link = people.alice.link(organization_id=team, hosts=hosts, assignment="all")
+    ask_as_guest = guest(client, book(client, link, time_on(3, 10), email=people.bob.email.upper()))
+    assert ask_as_guest("PATCH", {"start": text(time_on(3, 12))}).status_code == 200
+    assert ask_as_guest("DELETE").status_code == 200
+    told = ask(database, "SELECT recipient, kind FROM emails WHERE kind LIKE 'APPOINTMENT%' ORDER BY id")
+    kinds = ("APPOINTMENT_CONFIRMED", "APPOINTMENT_MOVED", "APPOINTMENT_CANCELLED")
+    expected = [(person.email, kind) for kind in kinds for person in (people.alice, people.bob)]
+    assert [(mail["recipient"], mail["kind"]) for mail in told] == expected
