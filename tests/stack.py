@@ -117,9 +117,9 @@ class Stack:
         return "\n".join(f"--- {name}\n{process.output}" for name, process in self.processes.items())
 
 
-def procfile() -> dict[str, str]:
-    """Return the commands of the Procfile by name."""
-    lines = (line.partition(":") for line in (ROOT / "Procfile").read_text().splitlines())
+def procfile(root: Path = ROOT) -> dict[str, str]:
+    """Return the commands of a release's Procfile by name."""
+    lines = (line.partition(":") for line in (root / "Procfile").read_text().splitlines())
     return {name: command.strip() for name, _, command in lines}
 
 
@@ -131,12 +131,13 @@ def running(
     redis_url: str,
     names: Iterable[str] = ("web", "worker"),
     instead: Mapping[str, str] = MappingProxyType({}),
+    root: Path = ROOT,
     **settings: object,
 ) -> Iterator[Stack]:
     """Run processes of the Procfile in production until the block ends; a healthy API is waited for.
 
     Their output goes into `folder`; `settings` are more environment variables, `instead` are commands in the place of
-    the Procfile's.
+    the Procfile's. `root` is the folder of another release.
     """
     port = free_port()
     environment = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ} | {
@@ -154,7 +155,7 @@ def running(
     stack = Stack(f"http://{HOST}:{port}")
     try:
         for name in names:
-            stack.processes[name] = start(name, folder, environment, instead.get(name))
+            stack.processes[name] = start(name, folder, environment, instead.get(name), root)
         if "web" in stack.processes:
             eventually(lambda: _is_healthy(stack), within=START_SECONDS, saying=stack.words)
         yield stack
@@ -162,13 +163,15 @@ def running(
         kill(stack.processes.values())
 
 
-def start(name: str, folder: Path, environment: dict[str, str], command: str | None = None) -> Process:
+def start(
+    name: str, folder: Path, environment: dict[str, str], command: str | None = None, root: Path = ROOT
+) -> Process:
     """Start one process of the Procfile; its output continues the one of an earlier process of that name."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"{name}.log"
     with log.open("ab") as output:
-        shell = ["/bin/sh", "-c", f"exec {command or procfile()[name]}"]
-        return Process(processes.start(shell, folder=ROOT, output=output, environment=environment), log)
+        shell = ["/bin/sh", "-c", f"exec {command or procfile(root)[name]}"]
+        return Process(processes.start(shell, folder=root, output=output, environment=environment), log)
 
 
 def kill(started: Iterable[Process]) -> None:
