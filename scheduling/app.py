@@ -13,6 +13,7 @@ from scheduling.headers import register_headers
 from scheduling.json_body import MAX_BODY_BYTES
 from scheduling.json_provider import OrjsonProvider
 from scheduling.limited import register_default_limit
+from scheduling.locations import PREFIX
 from scheduling.measurements import register_measurements
 from scheduling.observation import register_observation, whose_request
 from scheduling.openapi import make_api
@@ -41,8 +42,6 @@ from scheduling.tokens import configure_tokens
 from scheduling.uids import UidConverter
 from sql.database import Database
 from sql.pool import Session
-
-PREFIX = "/api/v1"
 
 
 def create_app(settings: Settings | None = None) -> Flask:

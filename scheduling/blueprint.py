@@ -33,10 +33,12 @@ class Blueprint(flask_smorest.Blueprint):
     ARGUMENTS_PARSER = FlaskParser()
     ARGUMENTS_PARSER.DEFAULT_VALIDATION_STATUS = 400
 
-    def arguments(self, schema: type[Schema], *, location: str = "json") -> Callable[[View], View]:
+    def arguments(
+        self, schema: type[Schema], *, location: str = "json", required: bool = True
+    ) -> Callable[[View], View]:
         """Read what a route takes, with one instance of its schema for all requests."""
         reads = schema()
-        document = super().arguments(reads, location=location)
+        document = super().arguments(reads, location=location, required=required)
         read = _query_reader(reads) if location == "query" else partial(_read_body, reads)
 
         def decorator(view: View) -> View:

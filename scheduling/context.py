@@ -37,7 +37,12 @@ def attach_services(app: Flask, services: Services) -> None:
 
 def services() -> Services:
     """Return the services of the current application."""
-    return cast("Services", current_app.extensions[_EXTENSION])
+    return services_of(current_app)
+
+
+def services_of(app: Flask) -> Services:
+    """Return the services of an application."""
+    return cast("Services", app.extensions[_EXTENSION])
 
 
 def transaction() -> AbstractContextManager[Transaction]:

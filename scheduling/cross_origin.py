@@ -16,6 +16,7 @@ _HEADERS_OF_ANSWERS = [
     "ETag",
     "Idempotency-Replayed",
     "Link",
+    "Location",
     "RateLimit-Limit",
     "RateLimit-Remaining",
     "RateLimit-Reset",

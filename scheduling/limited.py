@@ -8,6 +8,7 @@ from typing import Any
 from flask import Flask, Response, g, request
 
 from scheduling.context import services
+from scheduling.declarations import declare
 from scheduling.errors import too_many
 from scheduling.rate_limits import Standing
 
@@ -25,9 +26,14 @@ def limited(setting: str, *, only_anonymous: bool = False) -> Callable[[View], V
                 refuse_beyond(services().rates.take(rate, setting, client_address()))
             return view(*args, **kwargs)
 
-        return wrapper
+        return declare(wrapper, limit=setting)
 
     return decorator
+
+
+def limited_by_failures(view: View) -> View:
+    """Declare that a view counts failures itself, with the two functions for them."""
+    return declare(view, limit="rate_limit_login_failures")
 
 
 def register_default_limit(app: Flask, rate: str) -> None:

@@ -1,52 +1,37 @@
-"""The OpenAPI document: what the decorators of a route say, and what every route of its kind may answer."""
+"""The OpenAPI document: what the decorators of each route say, put together once an application."""
 
+import json
 import re
-from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
 from flask import Flask
 from flask_smorest import Api
 
-from scheduling.access import Access, access_of
-from scheduling.idempotency import is_idempotent
+from scheduling.context import services_of
+from scheduling.examples import body_example
+from scheduling.operations import complete, components
+from scheduling.requests import IdConverter
 from scheduling.schemas.common import ProblemOut
 from scheduling.schemas.fields import Instant, JsonObject, Number, StrictBoolean
+from scheduling.uids import UidConverter
 
-_EXTENSION = "scheduling_openapi"
-# What has a version has an ETag.
-_VERSIONED = (
-    "/bookings/<id:booking_id>",
-    "/schedules/<id:schedule_id>",
-    "/event-types/<uid:event_type_uid>",
-    "/guest/bookings/<uid:booking_uid>",
-)
-_ID = {"type": "integer", "format": "int64", "minimum": 1, "maximum": 2**63 - 1}
+Json = dict[str, Any]
 
-_SECURITY: dict[Access | None, list[dict[str, list[str]]]] = {
-    Access.AUTHENTICATED: [{"bearer": []}],
-    Access.ADMIN: [{"bearer": []}],
-    Access.GUEST: [{"manage_token": []}],
-    Access.OPTIONAL: [{}, {"bearer": []}],
+_EXTENSION, _BUILT = "scheduling_openapi", "scheduling_openapi_document"
+_METHODS = {"GET", "POST", "PATCH", "DELETE"}
+_ID = {"type": "integer", "format": "int64", "minimum": 1}
+_UID = {"type": "string", "pattern": "^[A-Za-z0-9_-]{22}$"}
+
+_INFO = {
+    "description": "Bookings, organizations, notifications and analytics. Every refusal is a problem document "
+    "(RFC 9457) with a stable `code`.",
+    "contact": {"name": "Whoever runs this installation"},
+    "license": {"name": "ISC", "identifier": "ISC"},
 }
-_REFUSED_BY_ACCESS: dict[Access | None, set[str]] = {
-    Access.AUTHENTICATED: {"401"},
-    Access.GUEST: {"401"},
-    Access.ADMIN: {"401", "403"},
-}
-
-_REFUSALS = {
-    "400": "Invalid input",
-    "401": "Missing or invalid token",
-    "403": "The role does not suffice",
-    "404": "Not there, or not yours",
-    "409": "In conflict with the current state",
-    "412": "If-Match names another version",
-    "413": "The body is larger than 64 KiB",
-    "415": "The body is not JSON",
-    "429": "Too many requests; Retry-After says when to come back",
-    "422": "The Idempotency-Key was used for another request",
-    "503": "PostgreSQL is away; try again",
+_SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "manage_token": {"type": "http", "scheme": "bearer", "bearerFormat": "manage_token of a booking"},
 }
 
 
@@ -57,16 +42,9 @@ def make_api(app: Flask) -> Api:
         API_VERSION="v1",
         OPENAPI_VERSION="3.1.0",
         API_SPEC_OPTIONS={
-            "info": {
-                "description": "Bookings, organizations, notifications and analytics. Every refusal is a problem "
-                "document (RFC 9457) with a stable `code`."
-            },
-            "components": {
-                "securitySchemes": {
-                    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-                    "manage_token": {"type": "http", "scheme": "bearer", "bearerFormat": "manage_token of a booking"},
-                }
-            },
+            "info": _INFO,
+            "servers": [{"url": "/"}],
+            "components": {"securitySchemes": _SECURITY_SCHEMES},
         },
     )
     api = Api(app)
@@ -78,91 +56,77 @@ def make_api(app: Flask) -> Api:
         (JsonObject, "object", None),
     ):
         api.register_field(field, kind, form)
+    api.register_converter(IdConverter, lambda _converter: dict(_ID))
+    api.register_converter(UidConverter, lambda _converter: dict(_UID))
     api.spec.components.schema("Problem", schema=ProblemOut)
     app.extensions[_EXTENSION] = api
     return api
 
 
-def document(app: Flask) -> dict[str, Any]:
-    """Return the document, completed with what each route may answer."""
-    completed: dict[str, Any] = deepcopy(app.extensions[_EXTENSION].spec.to_dict())
+def document(app: Flask) -> Json:
+    """Return the document, which is put together when it is first asked for."""
+    if _BUILT not in app.extensions:
+        app.extensions[_BUILT] = _build(app)
+    built: Json = app.extensions[_BUILT]
+    return built
+
+
+def _build(app: Flask) -> Json:
+    built: Json = deepcopy(app.extensions[_EXTENSION].spec.to_dict())
     for unused in ("Error", "PaginationMetadata"):
-        completed["components"]["schemas"].pop(unused, None)
-    completed["components"].pop("responses", None)
+        built["components"]["schemas"].pop(unused, None)
+    built["components"].pop("responses", None)
+    built["components"] |= components()
+    limited = bool(services_of(app).settings.rate_limit_default)
     for rule in app.url_map.iter_rules():
-        path = completed["paths"].get(_openapi_path(rule.rule))
-        for method in (rule.methods or set()) & {"GET", "POST", "PATCH", "DELETE"}:
-            if path is not None and method.lower() in path:
-                _complete(path[method.lower()], method, rule.rule, app.view_functions[rule.endpoint])
-    return completed
+        path = built["paths"].get(_openapi_path(rule.rule), {})
+        for method in (rule.methods or set()) & _METHODS:
+            if method.lower() in path:
+                complete(path[method.lower()], method, app.view_functions[rule.endpoint], limited=limited)
+    _describe_defaults(built["components"]["schemas"])
+    for path in built["paths"].values():
+        _complete_path_parameters(path)
+        for operation in (path[method] for method in path if method.upper() in _METHODS):
+            _complete_query_parameters(operation)
+            _add_examples(operation, built["components"]["schemas"])
+    return built
 
 
 def _openapi_path(rule: str) -> str:
     return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
 
 
-def _complete(operation: dict[str, Any], method: str, rule: str, view: Callable[..., Any]) -> None:
-    access = access_of(view)
-    refusals = {"400", "413", "429", "503"}
-    headers = _headers(method, rule, view)
-    if headers:
-        operation.setdefault("parameters", []).extend(headers)
-    if access in _SECURITY:
-        operation["security"] = _SECURITY[access]
-    refusals |= _REFUSED_BY_ACCESS.get(access, set())
-    if "requestBody" in operation:
-        refusals.add("415")
-    if "<id:" in rule or "<uid:" in rule:
-        refusals.add("404")
-    if is_idempotent(view):
-        refusals |= {"409", "422"}
-    refusals |= _of_area(method, rule)
-    for status in sorted(refusals):
-        if "content" in operation["responses"].get(status, {}):
-            continue
-        operation["responses"][status] = {
-            "description": _REFUSALS[status],
-            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
+def _describe_defaults(schemas: Json) -> None:
+    """Turn the default of a field of a body into words: generated clients take one for a field that is always there."""
+    for schema in schemas.values():
+        for field in schema["properties"].values():
+            default = field.pop("default", None)
+            if default is not None:
+                told = f"By default {json.dumps(default)}."
+                field["description"] = f"{field['description']} {told}" if "description" in field else told
 
 
-def _headers(method: str, rule: str, view: Callable[..., Any]) -> list[dict[str, Any]]:
-    """Return the headers that a route listens to."""
-    headers = {}
-    if is_idempotent(view):
-        headers["Idempotency-Key"] = "Makes the write repeatable for 24 hours: 1 to 255 visible ASCII characters"
-    if _is_versioned(rule) and method != "GET":
-        headers["If-Match"] = "Refuse with 412 unless it still has this ETag"
-    if _is_versioned(rule) and method == "GET":
-        headers["If-None-Match"] = "Answer 304 when it still has this ETag"
-    return [
-        {"in": "header", "name": name, "required": False, "description": why, "schema": {"type": "string"}}
-        for name, why in headers.items()
-    ]
+def _complete_path_parameters(path: Json) -> None:
+    for parameter in path.get("parameters", []):
+        parameter["description"] = f"The {parameter['name'].replace('_', ' ')}."
 
 
-def _of_area(method: str, rule: str) -> set[str]:
-    """Return the refusals that come from a rule of the area."""
-    if rule.endswith(("/auth/login", "/metrics")):
-        return {"401"}
-    if method == "GET":
-        return {"403"} if rule.endswith("/explain") else set()
-    refusals = set()
-    if rule.endswith(("/availability/find", "/holds")):
-        refusals.add("404")
-    if rule.endswith(("_uid>/holds", "_uid>/bookings")) or "/guest/" in rule:
-        refusals.add("409")
-    if rule.endswith("/event-types"):
-        refusals |= {"403", "404"}
-    if "/organizations/<id:" in rule or rule.endswith("/event-types/<uid:event_type_uid>"):
-        refusals.add("403")
-    if _is_versioned(rule):
-        refusals.add("412")
-    if rule.endswith("/bookings") or ("/bookings/<id:" in rule and method != "DELETE"):
-        refusals.add("409")
-    return refusals
+def _complete_query_parameters(operation: Json) -> None:
+    """Take from parameters what only a body can be: null."""
+    for parameter in operation.get("parameters", []):
+        schema = parameter["schema"]
+        if "null" in schema["type"]:
+            schema["type"] = schema["type"][0]
+            schema["enum"] = [value for value in schema.pop("enum", []) if value is not None]
+        if parameter["in"] == "query" and schema.get("default", 0) is None:
+            del schema["default"]
+        if not schema.get("enum", True):
+            del schema["enum"]
 
 
-def _is_versioned(rule: str) -> bool:
-    """Tell whether a path leads to something that has an ETag."""
-    return rule.removesuffix("/restore").endswith(_VERSIONED)
+def _add_examples(operation: Json, schemas: Json) -> None:
+    """Give every body an example, the refusals' excepted, which have one for each code."""
+    for body in (operation.get("requestBody", {}), *operation["responses"].values()):
+        for kind, content in body.get("content", {}).items():
+            if kind == "application/json":
+                content["example"] = body_example(content["schema"], schemas)

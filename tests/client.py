@@ -28,6 +28,21 @@ HELMET = (
     "X-Request-ID",
 )
 
+# Headers that the document names where they are sent, and those that an answer of a status never lacks.
+DECLARED = {
+    "Allow",
+    "ETag",
+    "Idempotency-Replayed",
+    "Link",
+    "Location",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "Retry-After",
+    "WWW-Authenticate",
+}
+ALWAYS = {304: {"ETag"}, 401: {"WWW-Authenticate"}, 429: {"Retry-After"}, 503: {"Retry-After"}}
+
 
 class ConformingClient(FlaskClient):
     """Flask's test client; an answer that the document does not foresee fails the test."""
@@ -86,9 +101,12 @@ class Document:
 
     @cached_property
     def content(self) -> dict[str, Any]:
-        """Return the document as a client reads it."""
+        """Return the document as a client reads it, but closed: a member that it does not name fails a test."""
         with self.app.app_context():
-            return self.app.json.loads(self.app.json.dumps(document(self.app)))
+            content: dict[str, Any] = self.app.json.loads(self.app.json.dumps(document(self.app)))
+        for schema in content["components"]["schemas"].values():
+            schema["additionalProperties"] = False
+        return content
 
     def judge(self, response: TestResponse) -> None:
         """Fail for an answer that the document does not foresee."""
@@ -98,12 +116,19 @@ class Document:
         operation = self.content["paths"].get(path, {}).get(response.request.method.lower())
         if operation is None:
             return
-        answers = operation["responses"]
-        status = response.status_code
-        assert str(status) in answers, f"{response.request.method} {path} may not answer {status}: {response.text}"
-        schema = next(iter(answers[str(status)].get("content", {}).values()), {}).get("schema")
-        if schema is not None and response.is_json:
-            self._validator(path, response.request.method, status, schema).validate(response.get_json(force=True))
+        status, where = response.status_code, f"{response.request.method} {path}"
+        answer = operation["responses"].get(str(status))
+        assert answer is not None, f"{where} may not answer {status}: {response.text}"
+        undeclared = (DECLARED & set(response.headers.keys())) - answer.get("headers", {}).keys()
+        assert not undeclared, f"{where} {status} does not declare {undeclared}"
+        missing = ALWAYS.get(status, set()) - set(response.headers.keys())
+        assert not missing, f"{where} {status} lacks {missing}"
+        content = next(iter(answer.get("content", {}).values()), {})
+        if content and response.is_json:
+            body = response.get_json(force=True)
+            self._validator(path, response.request.method, status, content["schema"]).validate(body)
+            if "examples" in content:
+                assert body["code"] in content["examples"], f"{where} {status} does not declare {body['code']}"
 
     def _validator(self, path: str, method: str, status: int, schema: dict[str, Any]) -> Any:
         key = (path, method, status)

@@ -11,6 +11,7 @@ from scheduling.blueprint import Blueprint
 from scheduling.context import reading, statement
 from scheduling.idempotency import idempotent
 from scheduling.limited import limited
+from scheduling.locations import created
 from scheduling.pages import page
 from scheduling.schemas.analytics import (
     DashboardOut,
@@ -31,7 +32,7 @@ blueprint = Blueprint("analytics", __name__, url_prefix="/analytics", descriptio
 @idempotent
 @blueprint.arguments(EventIn)
 @blueprint.response(201, EventLoggedOut)
-def log_event(event: dict[str, Any]) -> dict[str, Any]:
+def log_event(event: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Log an event; with a valid token it bears the caller, otherwise it is anonymous."""
     with statement() as tx:
         logged = analytics.insert_event(
@@ -42,7 +43,7 @@ def log_event(event: dict[str, Any]) -> dict[str, Any]:
             event_type=event["event_type"],
             metadata=orjson.dumps(event["metadata"]).decode(),
         )
-    return {"message": "Event logged successfully", "event": logged}
+    return {"message": "Event logged successfully", "event": logged}, 201, created("/analytics/events")
 
 
 @blueprint.get("/dashboard")

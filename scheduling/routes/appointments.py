@@ -13,10 +13,12 @@ from scheduling.availability.wall_clock import find_zone
 from scheduling.blueprint import Blueprint
 from scheduling.bookable import find_bookable, require_insider, select_taken
 from scheduling.context import caller_id, reading, services, transaction
+from scheduling.declarations import carries_etag, refuses
 from scheduling.etags import tagged
 from scheduling.guests import for_guest
 from scheduling.idempotency import idempotent
 from scheduling.limited import client_address, limited
+from scheduling.locations import created
 from scheduling.openings import taking_time
 from scheduling.schemas.appointments import (
     AppointmentIn,
@@ -37,6 +39,7 @@ blueprint = Blueprint("appointments", __name__, url_prefix="", description="Book
 @blueprint.get("/event-types/<uid:event_type_uid>/slots")
 @public
 @limited("rate_limit_slots")
+@refuses("not_found")
 @blueprint.arguments(SlotsQuery, location="query")
 @blueprint.response(200, SlotsOut)
 def list_slots(query: dict[str, Any], event_type_uid: str) -> dict[str, Any]:
@@ -56,6 +59,7 @@ def list_slots(query: dict[str, Any], event_type_uid: str) -> dict[str, Any]:
 
 @blueprint.get("/event-types/<uid:event_type_uid>/explain")
 @authenticated
+@refuses("forbidden", "not_found")
 @blueprint.arguments(StartQuery, location="query")
 @blueprint.response(200, ExplanationOut)
 def explain_start(query: dict[str, Any], event_type_uid: str) -> dict[str, Any]:
@@ -72,12 +76,14 @@ def explain_start(query: dict[str, Any], event_type_uid: str) -> dict[str, Any]:
 @optionally_authenticated
 @limited("rate_limit_guests")
 @idempotent
+@refuses("not_found", "not_bookable", "slot_taken", "booking_conflict", "too_many_holds")
 @blueprint.arguments(HoldIn)
 @blueprint.response(201, HoldOut)
-def create_hold(wish: dict[str, Any], event_type_uid: str) -> Row:
+def create_hold(wish: dict[str, Any], event_type_uid: str) -> tuple[Row, int, dict[str, str]]:
     """Keep a time for five minutes, in which nobody else can book it."""
     with taking_time() as tx:
-        return hold(tx, event_type_uid, wish["start"], client_address(), services().settings.holds_per_address)
+        held = hold(tx, event_type_uid, wish["start"], client_address(), services().settings.holds_per_address)
+    return held, 201, created(f"/holds/{held['hold']}")
 
 
 @blueprint.delete("/holds/<uid:hold_uid>")
@@ -95,11 +101,13 @@ def release_hold(hold_uid: str) -> dict[str, Any]:
 @optionally_authenticated
 @limited("rate_limit_guests")
 @idempotent
+@carries_etag
+@refuses("not_found", "not_bookable", "slot_taken", "booking_conflict")
 @blueprint.arguments(AppointmentIn)
 @blueprint.response(201, AppointmentMadeOut)
-def book_as_guest(request: dict[str, Any], event_type_uid: str) -> tuple[Response, int]:
+def book_as_guest(request: dict[str, Any], event_type_uid: str) -> tuple[Response, int, dict[str, str]]:
     """Book a time as a guest; the answer has the token that moves and cancels the booking."""
     with taking_time() as tx:
         booking, token = book(tx, event_type_uid, request)
     answer = {"message": "Booking created successfully", "booking": for_guest(booking), "manage_token": token}
-    return tagged(booking, answer, by="uid"), 201
+    return tagged(booking, answer, by="uid"), 201, created(f"/guest/bookings/{booking['uid']}")

@@ -7,8 +7,10 @@ from flask import g
 from scheduling.access import authenticated, public
 from scheduling.blueprint import Blueprint
 from scheduling.context import caller_id, current_user, outbox, services, statement
+from scheduling.declarations import refuses
 from scheduling.errors import ApiError
-from scheduling.limited import count_failure, limited, refuse_after_failures
+from scheduling.limited import count_failure, limited, limited_by_failures, refuse_after_failures
+from scheduling.locations import created
 from scheduling.new_passwords import accept_password
 from scheduling.passwords import HashedPassword
 from scheduling.schemas.auth import LoginIn, RegisterIn, SignedInOut, VerifiedOut
@@ -22,9 +24,10 @@ blueprint = Blueprint("auth", __name__, url_prefix="/auth", description="Registe
 @blueprint.post("/register")
 @public
 @limited("rate_limit_register")
+@refuses("email_taken")
 @blueprint.arguments(RegisterIn)
 @blueprint.response(201, SignedInOut)
-def register(person: dict[str, Any]) -> dict[str, Any]:
+def register(person: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Create an account and sign in; a welcome follows by e-mail."""
     accept_password(person["password"], "/password", person["name"], person["email"])
     hashed = services().passwords.hash(person["password"])
@@ -38,11 +41,13 @@ def register(person: dict[str, Any]) -> dict[str, Any]:
             request_id=g.request_id,
         )
         outbox.announce(tx, user["email_id"])
-    return signed_in("User registered successfully", user)
+    return signed_in("User registered successfully", user), 201, created("/users/me")
 
 
 @blueprint.post("/login")
 @public
+@limited_by_failures
+@refuses("invalid_credentials")
 @blueprint.arguments(LoginIn)
 @blueprint.response(200, SignedInOut)
 def login(credentials: dict[str, Any]) -> dict[str, Any]:
@@ -73,7 +78,7 @@ def logout() -> dict[str, Any]:
 @blueprint.post("/revoke")
 @authenticated
 @blueprint.response(200, MessageOut)
-def revoke() -> dict[str, Any]:
+def revoke_tokens() -> dict[str, Any]:
     """Kill every token of the caller, this one included, in every process at once."""
     with statement() as tx:
         tokens.revoke_all_tokens(tx, user_id=caller_id(), issued_at=g.token.issued_at)
@@ -83,7 +88,7 @@ def revoke() -> dict[str, Any]:
 @blueprint.get("/verify")
 @authenticated
 @blueprint.response(200, VerifiedOut)
-def verify() -> dict[str, Any]:
+def verify_token() -> dict[str, Any]:
     """Tell whether a token counts, and for whom."""
     return {"valid": True, "user": _identity(current_user())}
 

@@ -8,6 +8,7 @@ from scheduling.availability.common_times import find_common_times
 from scheduling.blueprint import Blueprint
 from scheduling.bookable import make_hosts
 from scheduling.context import caller_id, reading
+from scheduling.declarations import refuses
 from scheduling.errors import ApiError, invalid, not_found
 from scheduling.idempotency import idempotent
 from scheduling.schemas.appointments import LARGEST_GROUP, CommonTimesIn, CommonTimesOut
@@ -19,6 +20,7 @@ blueprint = Blueprint("availability", __name__, url_prefix="/availability", desc
 @blueprint.post("/find")
 @authenticated
 @idempotent
+@refuses("not_found")
 @blueprint.arguments(CommonTimesIn)
 @blueprint.response(200, CommonTimesOut)
 def find_common_free_times(wish: dict[str, Any]) -> dict[str, Any]:

@@ -10,9 +10,11 @@ from scheduling.access import authenticated
 from scheduling.appointments import cancel, move_as_host, seize
 from scheduling.blueprint import Blueprint
 from scheduling.context import caller_id, now, outbox, reading, statement, transaction
+from scheduling.declarations import carries_etag, conditional, refuses
 from scheduling.errors import CONSTRAINTS, ApiError, booking_conflict, invalid, not_found
 from scheduling.etags import expected_versions, matches_none, not_modified, require_version, tagged
 from scheduling.idempotency import idempotent
+from scheduling.locations import created
 from scheduling.pages import page
 from scheduling.schemas.bookings import (
     BookingCancelledOut,
@@ -38,9 +40,11 @@ _REFUSALS = {
 @blueprint.post("")
 @authenticated
 @idempotent
+@carries_etag
+@refuses("booking_conflict")
 @blueprint.arguments(BookingIn)
 @blueprint.response(201, BookingWrittenOut)
-def create_booking(slot: dict[str, Any]) -> tuple[Response, int]:
+def create_booking(slot: dict[str, Any]) -> tuple[Response, int, dict[str, str]]:
     """Book a time; the confirmation follows by e-mail and notification."""
     _refuse_past(slot["start_time"])
     with statement() as tx:
@@ -50,7 +54,8 @@ def create_booking(slot: dict[str, Any]) -> tuple[Response, int]:
     conflicts, _ = _split(booking)
     if booking["id"] is None:
         raise booking_conflict(conflicts, is_held=not conflicts)
-    return _answer("Booking created successfully", booking, conflicts=conflicts), 201
+    location = created(f"/bookings/{booking['id']}")
+    return _answer("Booking created successfully", booking, conflicts=conflicts), 201, location
 
 
 @blueprint.get("")
@@ -73,8 +78,10 @@ def list_bookings(query: dict[str, Any]) -> Response:
 
 @blueprint.get("/<id:booking_id>")
 @authenticated
+@carries_etag
+@conditional
+@refuses("not_found")
 @blueprint.response(200, BookingOut)
-@blueprint.alt_response(304, description="The client has the latest version")
 def read_booking(booking_id: int) -> Response:
     """Return one booking."""
     with reading() as tx:
@@ -86,6 +93,9 @@ def read_booking(booking_id: int) -> Response:
 
 @blueprint.patch("/<id:booking_id>")
 @authenticated
+@carries_etag
+@conditional
+@refuses("not_found", "booking_cancelled", "booking_conflict")
 @blueprint.arguments(BookingChangeIn)
 @blueprint.response(200, BookingWrittenOut)
 def change_booking(changes: dict[str, Any], booking_id: int) -> Response:
@@ -108,6 +118,9 @@ def change_booking(changes: dict[str, Any], booking_id: int) -> Response:
 
 @blueprint.delete("/<id:booking_id>")
 @authenticated
+@carries_etag
+@conditional
+@refuses("not_found", "booking_ended")
 @blueprint.response(200, BookingCancelledOut)
 def cancel_booking(booking_id: int) -> Response:
     """Cancel a booking; the row is kept, e-mail and notification follow."""
@@ -130,6 +143,9 @@ def cancel_booking(booking_id: int) -> Response:
 @blueprint.post("/<id:booking_id>/restore")
 @authenticated
 @idempotent
+@carries_etag
+@conditional
+@refuses("not_found", "booking_not_cancelled", "booking_conflict", "guest_booking")
 @blueprint.response(200, BookingWrittenOut)
 def restore_booking(booking_id: int) -> Response:
     """Confirm a cancelled booking again."""
@@ -149,6 +165,7 @@ def restore_booking(booking_id: int) -> Response:
 
 @blueprint.get("/<id:booking_id>/deliveries")
 @authenticated
+@refuses("not_found")
 @blueprint.response(200, DeliveryOut(many=True))
 def list_deliveries(booking_id: int) -> list[Row]:
     """List the e-mails about a booking, oldest first: sent, waiting or given up, and why."""

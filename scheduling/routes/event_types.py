@@ -10,9 +10,11 @@ from flask import Response, g
 from scheduling.access import authenticated, optionally_authenticated
 from scheduling.blueprint import Blueprint
 from scheduling.context import caller_id, reading, statement
+from scheduling.declarations import carries_etag, conditional, refuses
 from scheduling.errors import ApiError, invalid, not_found
 from scheduling.etags import expected_versions, matches_none, not_modified, tagged
 from scheduling.idempotency import idempotent
+from scheduling.locations import created
 from scheduling.pages import page
 from scheduling.schemas.common import MessageOut
 from scheduling.schemas.event_types import (
@@ -39,16 +41,19 @@ _ABSENT = {"organization_not_found": "Organization", "schedule_not_found": "Sche
 @blueprint.post("")
 @authenticated
 @idempotent
+@carries_etag
+@refuses("forbidden", "not_found")
 @blueprint.arguments(EventTypeIn)
 @blueprint.response(201, EventTypeWrittenOut)
-def create_event_type(event_type: dict[str, Any]) -> tuple[Response, int]:
+def create_event_type(event_type: dict[str, Any]) -> tuple[Response, int, dict[str, str]]:
     """Offer something to be booked: for oneself or, as an admin, for an organization."""
     hosts = sorted(event_type.pop("hosts", [caller_id()]))
     with statement() as tx:
-        created = event_types.insert_event_type(
+        offered = event_types.insert_event_type(
             tx, user_id=caller_id(), uid=secrets.token_urlsafe(16), hosts=hosts, **event_type
         )
-    return _answer("Event type created successfully", _accepted(created)), 201
+    location = created(f"/event-types/{_accepted(offered)['uid']}")
+    return _answer("Event type created successfully", offered), 201, location
 
 
 @blueprint.get("")
@@ -69,8 +74,10 @@ def list_event_types(query: dict[str, Any]) -> Response:
 
 @blueprint.get("/<uid:event_type_uid>")
 @optionally_authenticated
+@carries_etag
+@conditional
+@refuses("not_found")
 @blueprint.response(200, {"anyOf": [EventTypeOut, PublicEventTypeOut]})
-@blueprint.alt_response(304, description="The client has the latest version")
 def read_event_type(event_type_uid: str) -> Response | dict[str, Any]:
     """Return an event type: all of it to its managers and hosts, the public part to everybody else."""
     with reading() as tx:
@@ -92,6 +99,9 @@ def read_event_type(event_type_uid: str) -> Response | dict[str, Any]:
 
 @blueprint.patch("/<uid:event_type_uid>")
 @authenticated
+@carries_etag
+@conditional
+@refuses("forbidden", "not_found")
 @blueprint.arguments(EventTypeChangeIn)
 @blueprint.response(200, EventTypeWrittenOut)
 def change_event_type(changes: dict[str, Any], event_type_uid: str) -> Response:
@@ -111,6 +121,8 @@ def change_event_type(changes: dict[str, Any], event_type_uid: str) -> Response:
 
 @blueprint.delete("/<uid:event_type_uid>")
 @authenticated
+@conditional
+@refuses("forbidden", "not_found")
 @blueprint.response(200, MessageOut)
 def delete_event_type(event_type_uid: str) -> dict[str, Any]:
     """Delete an event type, for those who manage it; what was booked stays."""

@@ -8,6 +8,7 @@ from scheduling.access import guest
 from scheduling.appointments import cancel, is_managed_by, move, seize
 from scheduling.blueprint import Blueprint
 from scheduling.context import reading, transaction
+from scheduling.declarations import carries_etag, conditional, refuses
 from scheduling.errors import not_found
 from scheduling.etags import matches_none, not_modified, require_version, tagged
 from scheduling.guests import for_guest
@@ -24,8 +25,10 @@ blueprint = Blueprint(
 @blueprint.get("/<uid:booking_uid>")
 @guest
 @limited("rate_limit_guests")
+@carries_etag
+@conditional
+@refuses("not_found")
 @blueprint.response(200, GuestBookingOut)
-@blueprint.alt_response(304, description="The client has the latest version")
 def read_guest_booking(booking_uid: str) -> Response:
     """Return the booking that the token manages."""
     with reading() as tx:
@@ -37,6 +40,9 @@ def read_guest_booking(booking_uid: str) -> Response:
 @blueprint.patch("/<uid:booking_uid>")
 @guest
 @limited("rate_limit_guests")
+@carries_etag
+@conditional
+@refuses("not_found", "not_bookable", "booking_cancelled", "booking_ended", "slot_taken", "booking_conflict")
 @blueprint.arguments(MoveIn)
 @blueprint.response(200, AppointmentChangedOut)
 def move_guest_booking(wish: dict[str, Any], booking_uid: str) -> Response:
@@ -51,7 +57,10 @@ def move_guest_booking(wish: dict[str, Any], booking_uid: str) -> Response:
 @blueprint.delete("/<uid:booking_uid>")
 @guest
 @limited("rate_limit_guests")
-@blueprint.arguments(CancellationIn)
+@carries_etag
+@conditional
+@refuses("not_found", "booking_cancelled", "booking_ended")
+@blueprint.arguments(CancellationIn, required=False)
 @blueprint.response(200, AppointmentChangedOut)
 def cancel_guest_booking(cancellation: dict[str, Any], booking_uid: str) -> Response:
     """Cancel the booking; a body may say why."""

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from scheduling.access import public
 from scheduling.blueprint import Blueprint
 from scheduling.context import reading, services
+from scheduling.declarations import refuses
 from scheduling.errors import ApiError
 from scheduling.measurements import collectors
 from sql.queries import emails
@@ -21,6 +22,7 @@ blueprint = Blueprint("metrics", __name__, description="Numbers for Prometheus."
 
 @blueprint.get("/metrics")
 @public
+@refuses("unauthorized")
 @blueprint.alt_response(200, content_type="text/plain", schema={"type": "string"}, description="Prometheus text")
 def read_metrics() -> Response:
     """Return how requests are answered and how much waits in the outbox; with METRICS_TOKEN only to who bears it."""

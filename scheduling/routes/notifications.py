@@ -8,6 +8,7 @@ from flask import Response
 from scheduling.access import authenticated
 from scheduling.blueprint import Blueprint
 from scheduling.context import caller_id, reading, statement
+from scheduling.declarations import refuses
 from scheduling.errors import not_found
 from scheduling.pages import page
 from scheduling.schemas.common import MessageOut, PageQuery
@@ -59,7 +60,7 @@ def count_unread_notifications() -> dict[str, Any]:
 @blueprint.patch("/read-all")
 @authenticated
 @blueprint.response(200, AllReadOut)
-def read_all_notifications() -> dict[str, Any]:
+def mark_all_notifications_read() -> dict[str, Any]:
     """Mark all of the caller's notifications as read."""
     with statement() as tx:
         updated = notifications.read_all_notifications(tx, user_id=caller_id())
@@ -68,8 +69,9 @@ def read_all_notifications() -> dict[str, Any]:
 
 @blueprint.patch("/<id:notification_id>/read")
 @authenticated
+@refuses("not_found")
 @blueprint.response(200, NotificationReadOut)
-def read_notification(notification_id: int) -> dict[str, Any]:
+def mark_notification_read(notification_id: int) -> dict[str, Any]:
     """Mark one notification as read."""
     with statement() as tx:
         notification = notifications.read_notification(tx, notification_id=notification_id, user_id=caller_id())
@@ -80,6 +82,7 @@ def read_notification(notification_id: int) -> dict[str, Any]:
 
 @blueprint.delete("/<id:notification_id>")
 @authenticated
+@refuses("not_found")
 @blueprint.response(200, MessageOut)
 def delete_notification(notification_id: int) -> dict[str, Any]:
     """Delete one notification."""

@@ -8,8 +8,10 @@ from flask import Response, g
 from scheduling.access import authenticated
 from scheduling.blueprint import Blueprint
 from scheduling.context import caller_id, outbox, reading, statement
+from scheduling.declarations import refuses
 from scheduling.errors import ApiError, not_found
 from scheduling.idempotency import idempotent
+from scheduling.locations import created
 from scheduling.pages import page
 from scheduling.schemas.common import MessageOut, PageQuery
 from scheduling.schemas.organizations import (
@@ -34,11 +36,12 @@ _MEMBER_COLUMNS = ("membership_id", "role", "joined_at", "user_id", "name", "ema
 @idempotent
 @blueprint.arguments(OrganizationIn)
 @blueprint.response(201, OrganizationWrittenOut)
-def create_organization(founding: dict[str, Any]) -> dict[str, Any]:
+def create_organization(founding: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Found an organization; its owner is its first admin."""
     with statement() as tx:
         organization = organizations.insert_organization(tx, user_id=caller_id(), name=founding["name"])
-    return {"message": "Organization created successfully", "organization": organization}
+    answer = {"message": "Organization created successfully", "organization": organization}
+    return answer, 201, created(f"/organizations/{organization['id']}")
 
 
 @blueprint.get("")
@@ -55,6 +58,7 @@ def list_organizations(query: dict[str, Any]) -> Response:
 
 @blueprint.get("/<id:organization_id>")
 @authenticated
+@refuses("not_found")
 @blueprint.response(200, OrganizationWithMembersOut)
 def read_organization(organization_id: int) -> dict[str, Any]:
     """Return an organization with its members, for one of them."""
@@ -70,6 +74,7 @@ def read_organization(organization_id: int) -> dict[str, Any]:
 
 @blueprint.patch("/<id:organization_id>")
 @authenticated
+@refuses("forbidden", "not_found")
 @blueprint.arguments(OrganizationIn)
 @blueprint.response(200, OrganizationWrittenOut)
 def rename_organization(changes: dict[str, Any], organization_id: int) -> dict[str, Any]:
@@ -84,6 +89,7 @@ def rename_organization(changes: dict[str, Any], organization_id: int) -> dict[s
 
 @blueprint.delete("/<id:organization_id>")
 @authenticated
+@refuses("forbidden", "not_found")
 @blueprint.response(200, MessageOut)
 def delete_organization(organization_id: int) -> dict[str, Any]:
     """Delete an organization with its memberships, for its owner."""
@@ -96,9 +102,10 @@ def delete_organization(organization_id: int) -> dict[str, Any]:
 @blueprint.post("/<id:organization_id>/members")
 @authenticated
 @idempotent
+@refuses("already_member", "forbidden", "not_found")
 @blueprint.arguments(MemberIn)
 @blueprint.response(201, MemberAddedOut)
-def add_member(invitation: dict[str, Any], organization_id: int) -> dict[str, Any]:
+def add_member(invitation: dict[str, Any], organization_id: int) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Add a registered person by address; they are told by e-mail and notification."""
     with statement() as tx:
         member = organizations.insert_member(
@@ -118,11 +125,13 @@ def add_member(invitation: dict[str, Any], organization_id: int) -> dict[str, An
         raise not_found("User")
     if member["membership_id"] is None:
         raise ApiError(400, "already_member", "This person is already a member")
-    return {"message": "Member added successfully", "member": {name: member[name] for name in _MEMBER_COLUMNS}}
+    answer = {"message": "Member added successfully", "member": {name: member[name] for name in _MEMBER_COLUMNS}}
+    return answer, 201, created(f"/organizations/{organization_id}/members/{member['user_id']}")
 
 
 @blueprint.get("/<id:organization_id>/members")
 @authenticated
+@refuses("not_found")
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, MemberOut(many=True))
 def list_members(query: dict[str, Any], organization_id: int) -> Response:
@@ -140,6 +149,7 @@ def list_members(query: dict[str, Any], organization_id: int) -> Response:
 
 @blueprint.delete("/<id:organization_id>/members/<id:member_id>")
 @authenticated
+@refuses("owner_stays", "forbidden", "not_found")
 @blueprint.response(200, MessageOut)
 def remove_member(organization_id: int, member_id: int) -> dict[str, Any]:
     """Remove a member: the owner removes anyone else, a member themselves."""

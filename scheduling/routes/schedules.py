@@ -9,9 +9,11 @@ from flask import Response
 from scheduling.access import authenticated
 from scheduling.blueprint import Blueprint
 from scheduling.context import caller_id, reading, statement
+from scheduling.declarations import carries_etag, conditional, refuses
 from scheduling.errors import ApiError, not_found
 from scheduling.etags import expected_versions, matches_none, not_modified, tagged
 from scheduling.idempotency import idempotent
+from scheduling.locations import created
 from scheduling.pages import page
 from scheduling.schemas.common import MessageOut, PageQuery
 from scheduling.schemas.schedules import ScheduleChangeIn, ScheduleIn, ScheduleOut, ScheduleWrittenOut
@@ -25,13 +27,15 @@ _COLUMNS = ("name", "time_zone", "rules", "overrides", "is_default")
 @blueprint.post("")
 @authenticated
 @idempotent
+@carries_etag
 @blueprint.arguments(ScheduleIn)
 @blueprint.response(201, ScheduleWrittenOut)
-def create_schedule(schedule: dict[str, Any]) -> tuple[Response, int]:
+def create_schedule(schedule: dict[str, Any]) -> tuple[Response, int, dict[str, str]]:
     """Write down when the caller can be booked; the first schedule is the default."""
     with statement() as tx:
-        created = schedules.insert_schedule(tx, user_id=caller_id(), **_columns(schedule))
-    return _answer("Schedule created successfully", created), 201
+        written = schedules.insert_schedule(tx, user_id=caller_id(), **_columns(schedule))
+    location = created(f"/schedules/{written['id']}")
+    return _answer("Schedule created successfully", written), 201, location
 
 
 @blueprint.get("")
@@ -46,8 +50,10 @@ def list_schedules(query: dict[str, Any]) -> Response:
 
 @blueprint.get("/<id:schedule_id>")
 @authenticated
+@carries_etag
+@conditional
+@refuses("not_found")
 @blueprint.response(200, ScheduleOut)
-@blueprint.alt_response(304, description="The client has the latest version")
 def read_schedule(schedule_id: int) -> Response:
     """Return one schedule."""
     with reading() as tx:
@@ -59,6 +65,9 @@ def read_schedule(schedule_id: int) -> Response:
 
 @blueprint.patch("/<id:schedule_id>")
 @authenticated
+@carries_etag
+@conditional
+@refuses("not_found")
 @blueprint.arguments(ScheduleChangeIn)
 @blueprint.response(200, ScheduleWrittenOut)
 def change_schedule(changes: dict[str, Any], schedule_id: int) -> Response:
@@ -76,6 +85,8 @@ def change_schedule(changes: dict[str, Any], schedule_id: int) -> Response:
 
 @blueprint.delete("/<id:schedule_id>")
 @authenticated
+@conditional
+@refuses("not_found")
 @blueprint.response(200, MessageOut)
 def delete_schedule(schedule_id: int) -> dict[str, Any]:
     """Delete a schedule; event types that have it fall back to the default of each host."""

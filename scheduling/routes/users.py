@@ -8,6 +8,7 @@ from flask import Response, g
 from scheduling.access import admin_required, authenticated
 from scheduling.blueprint import Blueprint
 from scheduling.context import caller_id, current_user, outbox, reading, services, statement
+from scheduling.declarations import refuses
 from scheduling.errors import ApiError
 from scheduling.new_passwords import accept_password
 from scheduling.pages import page
@@ -30,6 +31,7 @@ def read_profile() -> dict[str, Any]:
 
 @blueprint.patch("/me")
 @authenticated
+@refuses("email_taken")
 @blueprint.arguments(ProfileIn)
 @blueprint.response(200, ProfileChangedOut)
 def change_profile(changes: dict[str, Any]) -> dict[str, Any]:
@@ -52,6 +54,7 @@ def change_profile(changes: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.patch("/me/password")
 @authenticated
+@refuses("wrong_password")
 @blueprint.arguments(PasswordChangeIn)
 @blueprint.response(200, PasswordChangedOut)
 def change_password(passwords: dict[str, Any]) -> dict[str, Any]:

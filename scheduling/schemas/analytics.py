@@ -3,10 +3,10 @@
 from typing import Any
 
 import orjson
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import ValidationError, fields
 
 from scheduling.schemas.common import PageQuery
-from scheduling.schemas.fields import Input, JsonObject, Number, Text
+from scheduling.schemas.fields import Input, JsonObject, Number, Output, Text
 
 _METADATA_BYTES = 8 * 1024
 
@@ -37,21 +37,21 @@ class EventsQuery(PageQuery):
     type = fields.String(load_default=None)
 
 
-class LoggedOut(Schema):
+class LoggedOut(Output):
     """The event that was logged."""
 
     id = fields.Integer(required=True)
     event_type = fields.String(required=True)
 
 
-class EventLoggedOut(Schema):
+class EventLoggedOut(Output):
     """An event after it was logged."""
 
     message = fields.String(required=True)
     event = fields.Nested(LoggedOut, required=True)
 
 
-class OverviewOut(Schema):
+class OverviewOut(Output):
     """All events of a period."""
 
     total_events = fields.Integer(required=True)
@@ -59,7 +59,7 @@ class OverviewOut(Schema):
     event_types = fields.Integer(required=True)
 
 
-class BreakdownOut(Schema):
+class BreakdownOut(Output):
     """The events of one type in a period."""
 
     event_type = fields.String(required=True)
@@ -69,7 +69,7 @@ class BreakdownOut(Schema):
     last_event = fields.DateTime(required=True)
 
 
-class DashboardOut(Schema):
+class DashboardOut(Output):
     """The statistics of a period."""
 
     period = fields.String(required=True)
@@ -77,7 +77,7 @@ class DashboardOut(Schema):
     breakdown = fields.List(fields.Nested(BreakdownOut), required=True)
 
 
-class EventOut(Schema):
+class EventOut(Output):
     """A raw event with who caused it."""
 
     id = fields.Integer(required=True)

@@ -3,12 +3,13 @@
 from datetime import timedelta
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validates_schema
+from marshmallow import ValidationError, fields, validates_schema
 from marshmallow.validate import Length
 
+from scheduling.availability.rules import Rule
 from scheduling.schemas.bookings import GuestOut
 from scheduling.schemas.event_types import WholeNumber
-from scheduling.schemas.fields import Email, Input, Instant, Lines, Text
+from scheduling.schemas.fields import Email, Input, Instant, Lines, Output, Text
 from scheduling.schemas.schedules import TimeZone
 
 LONGEST_WINDOW = timedelta(days=62)
@@ -87,7 +88,7 @@ class CommonTimesIn(_Window):
             raise ValidationError("Give user_ids, an organization_id or both.", "user_ids")
 
 
-class SlotOut(Schema):
+class SlotOut(Output):
     """A time that can be booked."""
 
     start = fields.DateTime(required=True)
@@ -100,30 +101,30 @@ class LocalSlotOut(SlotOut):
     local_start = fields.DateTime(required=True)
 
 
-class SlotDayOut(Schema):
+class SlotDayOut(Output):
     """The slots of a date."""
 
     date = fields.Date(required=True)
     slots = fields.List(fields.Nested(LocalSlotOut), required=True)
 
 
-class SlotsOut(Schema):
+class SlotsOut(Output):
     """What can be booked, by the dates of a zone."""
 
     time_zone = fields.String(required=True)
     days = fields.List(fields.Nested(SlotDayOut), required=True)
 
 
-class RuleOut(Schema):
+class RuleOut(Output):
     """What a rule says about a start."""
 
-    code = fields.String(required=True)
+    code = fields.String(required=True, metadata={"enum": [rule.value for rule in Rule]})
     passed = fields.Boolean(required=True)
     detail = fields.String(required=True)
     until = fields.DateTime(required=True, allow_none=True)
 
 
-class HostVerdictOut(Schema):
+class HostVerdictOut(Output):
     """What the rules say about a host."""
 
     user_id = fields.Integer(required=True)
@@ -131,7 +132,7 @@ class HostVerdictOut(Schema):
     rules = fields.List(fields.Nested(RuleOut), required=True)
 
 
-class ExplanationOut(Schema):
+class ExplanationOut(Output):
     """Why a start can be booked or not."""
 
     bookable = fields.Boolean(required=True)
@@ -145,7 +146,7 @@ class HoldOut(SlotOut):
     expires_at = fields.DateTime(required=True)
 
 
-class GuestBookingOut(Schema):
+class GuestBookingOut(Output):
     """A booking as its guest sees it."""
 
     uid = fields.String(required=True)
@@ -160,7 +161,7 @@ class GuestBookingOut(Schema):
     updated_at = fields.DateTime(required=True)
 
 
-class AppointmentChangedOut(Schema):
+class AppointmentChangedOut(Output):
     """A booking by a guest after a change."""
 
     message = fields.String(required=True)
@@ -179,7 +180,7 @@ class CommonTimeOut(SlotOut):
     user_ids = fields.List(fields.Integer(), required=True)
 
 
-class CommonTimesOut(Schema):
+class CommonTimesOut(Output):
     """When people are free together."""
 
     time_zone = fields.String(required=True)

@@ -1,8 +1,8 @@
 """Registering and signing in."""
 
-from marshmallow import Schema, fields
+from marshmallow import fields
 
-from scheduling.schemas.fields import Email, Input, Password, Text
+from scheduling.schemas.fields import Email, Input, Output, Password, Text
 
 
 class RegisterIn(Input):
@@ -20,7 +20,7 @@ class LoginIn(Input):
     password = Password(required=True)
 
 
-class IdentityOut(Schema):
+class IdentityOut(Output):
     """Who a token stands for."""
 
     id = fields.Integer(required=True)
@@ -29,7 +29,7 @@ class IdentityOut(Schema):
     role = fields.String(required=True, metadata={"enum": ["member", "admin"]})
 
 
-class SignedInOut(Schema):
+class SignedInOut(Output):
     """A token and whose it is."""
 
     message = fields.String(required=True)
@@ -37,7 +37,7 @@ class SignedInOut(Schema):
     user = fields.Nested(IdentityOut, required=True)
 
 
-class VerifiedOut(Schema):
+class VerifiedOut(Output):
     """A token that counts."""
 
     valid = fields.Boolean(required=True)

@@ -3,11 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validates_schema
+from marshmallow import ValidationError, fields, validates_schema
 from marshmallow.validate import OneOf
 
 from scheduling.schemas.common import PageQuery
-from scheduling.schemas.fields import Input, Instant, StrictBoolean, Text
+from scheduling.schemas.fields import Input, Instant, Output, StrictBoolean, Text
 
 LONGEST = timedelta(days=366)
 
@@ -65,7 +65,7 @@ class BookingsQuery(PageQuery):
             raise ValidationError("Must be after from.", "to")
 
 
-class GuestOut(Schema):
+class GuestOut(Output):
     """Who booked."""
 
     name = fields.String(required=True)
@@ -74,14 +74,14 @@ class GuestOut(Schema):
     notes = fields.String(required=True, allow_none=True)
 
 
-class PassedOverOut(Schema):
+class PassedOverOut(Output):
     """A host who was not chosen, and why."""
 
     user_id = fields.Integer(required=True)
     reason = fields.String(required=True)
 
 
-class AssignmentOut(Schema):
+class AssignmentOut(Output):
     """How the hosts of a booking were found."""
 
     mode = fields.String(required=True, metadata={"enum": ["one", "any", "all"]})
@@ -89,7 +89,7 @@ class AssignmentOut(Schema):
     passed_over = fields.List(fields.Nested(PassedOverOut), required=True)
 
 
-class BookingOut(Schema):
+class BookingOut(Output):
     """A booking."""
 
     id = fields.Integer(required=True)
@@ -109,7 +109,7 @@ class BookingOut(Schema):
     assignment = fields.Nested(AssignmentOut, required=True, allow_none=True)
 
 
-class BookingCancelledOut(Schema):
+class BookingCancelledOut(Output):
     """A booking after its cancellation."""
 
     message = fields.String(required=True)
@@ -122,7 +122,7 @@ class BookingWrittenOut(BookingCancelledOut):
     conflicts = fields.List(fields.Integer(), required=True)
 
 
-class DeliveryOut(Schema):
+class DeliveryOut(Output):
     """An e-mail about a booking, and how far it got."""
 
     id = fields.Integer(required=True)

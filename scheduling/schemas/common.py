@@ -1,8 +1,10 @@
 """Shapes that several areas share."""
 
-from marshmallow import Schema, fields
+from marshmallow import fields
 
-from scheduling.schemas.fields import Input, Number
+from scheduling.availability.rules import Rule
+from scheduling.problems import CODES
+from scheduling.schemas.fields import Input, Number, Output
 
 DEFAULT_LIMIT, LARGEST_LIMIT = 100, 500
 
@@ -14,13 +16,13 @@ class PageQuery(Input):
     cursor = fields.String(load_default=None, metadata={"description": "Opaque; taken from the Link header."})
 
 
-class MessageOut(Schema):
+class MessageOut(Output):
     """An answer that only says that it worked."""
 
     message = fields.String(required=True)
 
 
-class FaultOut(Schema):
+class FaultOut(Output):
     """What is invalid: a field of the body, a parameter of the query, or a header."""
 
     pointer = fields.String(metadata={"description": "Of a field: a JSON pointer (RFC 6901) into the body."})
@@ -29,21 +31,21 @@ class FaultOut(Schema):
     detail = fields.String(required=True)
 
 
-class FailedRuleOut(Schema):
+class FailedRuleOut(Output):
     """A rule that keeps a start from being booked."""
 
-    code = fields.String(required=True)
+    code = fields.String(required=True, metadata={"enum": [rule.value for rule in Rule]})
     detail = fields.String(required=True)
 
 
-class FreeSlotOut(Schema):
+class FreeSlotOut(Output):
     """A time that can be booked instead."""
 
     start = fields.DateTime(required=True)
     end = fields.DateTime(required=True)
 
 
-class ProblemOut(Schema):
+class ProblemOut(Output):
     """A refusal (RFC 9457)."""
 
     type = fields.String(required=True)
@@ -51,7 +53,7 @@ class ProblemOut(Schema):
     status = fields.Integer(required=True)
     detail = fields.String(required=True)
     error = fields.String(required=True, metadata={"description": "The same sentence as detail."})
-    code = fields.String(required=True, metadata={"description": "Stable, for machines."})
+    code = fields.String(required=True, metadata={"description": "Stable, for machines.", "enum": list(CODES)})
     request_id = fields.String(required=True, allow_none=True)
     errors = fields.List(fields.Nested(FaultOut))
     conflicts = fields.List(fields.Integer())

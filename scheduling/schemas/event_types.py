@@ -3,11 +3,11 @@
 import re
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
+from marshmallow import ValidationError, fields, post_load, validates_schema
 from marshmallow.validate import OneOf, Range
 
 from scheduling.schemas.common import PageQuery
-from scheduling.schemas.fields import Input, Lines, Number, StrictBoolean, Text
+from scheduling.schemas.fields import Input, Lines, Number, Output, StrictBoolean, Text
 from scheduling.schemas.schedules import Several, are_different
 
 SHORTEST_SLOT = 5
@@ -108,7 +108,7 @@ class EventTypesQuery(PageQuery):
     organization_id = _IdParameter(load_default=None)
 
 
-class PublicEventTypeOut(Schema):
+class PublicEventTypeOut(Output):
     """What everybody who has the link may know."""
 
     uid = fields.String(required=True)
@@ -138,7 +138,7 @@ class EventTypeOut(PublicEventTypeOut):
     updated_at = fields.DateTime(required=True)
 
 
-class EventTypeWrittenOut(Schema):
+class EventTypeWrittenOut(Output):
     """An event type after a write."""
 
     message = fields.String(required=True)

@@ -61,6 +61,15 @@ class Input(Schema):
         return data
 
 
+class Output(Schema):
+    """An answer, for the document; a client is told to expect members that it does not know."""
+
+    class Meta:
+        """Say nothing about unknown members: what is added later breaks nobody."""
+
+        unknown = EXCLUDE
+
+
 def _nothing() -> None:
     """Return what a field is that was not given; the document says nothing about it."""
 

@@ -1,9 +1,11 @@
 """How the process is."""
 
-from marshmallow import Schema, fields
+from marshmallow import fields
+
+from scheduling.schemas.fields import Output
 
 
-class HealthOut(Schema):
+class HealthOut(Output):
     """A process that lives."""
 
     status = fields.String(required=True, metadata={"enum": ["OK"]})
@@ -12,7 +14,7 @@ class HealthOut(Schema):
     environment = fields.String(required=True)
 
 
-class ChecksOut(Schema):
+class ChecksOut(Output):
     """What a request would need; Redis is only reported."""
 
     database = fields.String(required=True)
@@ -20,7 +22,7 @@ class ChecksOut(Schema):
     redis = fields.String(required=True)
 
 
-class OutboxStateOut(Schema):
+class OutboxStateOut(Output):
     """How much waits, since when, and how much has failed for good."""
 
     pending = fields.Integer(required=True)
@@ -28,7 +30,7 @@ class OutboxStateOut(Schema):
     dead = fields.Integer(required=True)
 
 
-class ReadinessOut(Schema):
+class ReadinessOut(Output):
     """Whether requests can be served."""
 
     status = fields.String(required=True, metadata={"enum": ["ready", "unavailable"]})

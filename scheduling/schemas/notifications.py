@@ -1,9 +1,11 @@
 """Notifications."""
 
-from marshmallow import Schema, fields
+from marshmallow import fields
+
+from scheduling.schemas.fields import Output
 
 
-class NotificationOut(Schema):
+class NotificationOut(Output):
     """Something a person was told."""
 
     id = fields.Integer(required=True)
@@ -19,20 +21,20 @@ class NotificationOut(Schema):
     created_at = fields.DateTime(required=True)
 
 
-class UnreadCountOut(Schema):
+class UnreadCountOut(Output):
     """How many notifications are unread."""
 
     unread = fields.Integer(required=True)
 
 
-class AllReadOut(Schema):
+class AllReadOut(Output):
     """How many notifications were marked as read."""
 
     message = fields.String(required=True)
     updated = fields.Integer(required=True)
 
 
-class NotificationReadOut(Schema):
+class NotificationReadOut(Output):
     """A notification that is read now."""
 
     message = fields.String(required=True)

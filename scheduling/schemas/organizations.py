@@ -1,10 +1,10 @@
 """Organizations and their members."""
 
-from marshmallow import Schema, fields
+from marshmallow import fields
 from marshmallow.validate import OneOf
 
 from scheduling.schemas.common import PageQuery
-from scheduling.schemas.fields import Email, Input, Text
+from scheduling.schemas.fields import Email, Input, Output, Text
 
 
 class OrganizationIn(Input):
@@ -26,7 +26,7 @@ class MemberIn(Input):
     role = fields.String(validate=OneOf(["member", "admin"]), load_default="member")
 
 
-class OrganizationOut(Schema):
+class OrganizationOut(Output):
     """An organization."""
 
     id = fields.Integer(required=True)
@@ -36,7 +36,7 @@ class OrganizationOut(Schema):
     updated_at = fields.DateTime(required=True)
 
 
-class MemberOut(Schema):
+class MemberOut(Output):
     """A member of an organization."""
 
     membership_id = fields.Integer(required=True)
@@ -53,14 +53,14 @@ class OrganizationWithMembersOut(OrganizationOut):
     members = fields.List(fields.Nested(MemberOut), required=True)
 
 
-class OrganizationWrittenOut(Schema):
+class OrganizationWrittenOut(Output):
     """An organization after a write."""
 
     message = fields.String(required=True)
     organization = fields.Nested(OrganizationOut, required=True)
 
 
-class MemberAddedOut(Schema):
+class MemberAddedOut(Output):
     """A member who just joined."""
 
     message = fields.String(required=True)

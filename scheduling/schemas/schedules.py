@@ -4,12 +4,12 @@ import re
 from datetime import date
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validates_schema
+from marshmallow import ValidationError, fields, validates_schema
 from marshmallow.validate import Length, OneOf
 
 from scheduling.availability.facts import DAYS
 from scheduling.availability.wall_clock import find_zone
-from scheduling.schemas.fields import Input, StrictBoolean, Text
+from scheduling.schemas.fields import Input, Output, StrictBoolean, Text
 
 _TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _DATE = "20[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
@@ -128,7 +128,7 @@ class ScheduleIn(Input):
     is_default = StrictBoolean(load_default=False)
 
 
-class ScheduleOut(Schema):
+class ScheduleOut(Output):
     """A schedule."""
 
     id = fields.Integer(required=True)
@@ -142,7 +142,7 @@ class ScheduleOut(Schema):
     updated_at = fields.DateTime(required=True)
 
 
-class ScheduleWrittenOut(Schema):
+class ScheduleWrittenOut(Output):
     """A schedule after a write."""
 
     message = fields.String(required=True)

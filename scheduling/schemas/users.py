@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validates_schema
+from marshmallow import ValidationError, fields, validates_schema
 
 from scheduling.schemas.auth import IdentityOut
-from scheduling.schemas.fields import Email, Input, Password, Text
+from scheduling.schemas.fields import Email, Input, Output, Password, Text
 
 
 class ProfileIn(Input):
@@ -35,14 +35,14 @@ class UserOut(IdentityOut):
     created_at = fields.DateTime(required=True)
 
 
-class ProfileChangedOut(Schema):
+class ProfileChangedOut(Output):
     """A profile after its change."""
 
     message = fields.String(required=True)
     user = fields.Nested(UserOut, required=True)
 
 
-class PasswordChangedOut(Schema):
+class PasswordChangedOut(Output):
     """The token that replaces every earlier one."""
 
     message = fields.String(required=True)
