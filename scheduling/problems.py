@@ -8,6 +8,7 @@ CODES: dict[str, tuple[int, str]] = {
     "already_member": (400, "This person is already a member"),
     "owner_stays": (400, "The owner cannot leave; delete the organization instead"),
     "not_bookable": (400, "This time cannot be booked"),
+    "too_many_members": (400, "The organization has more than 200 members; name those who are meant in user_ids"),
     "unauthorized": (401, "Send the token of /auth/login as `Authorization: Bearer <token>`"),
     "token_invalid": (401, "The token is invalid, expired or revoked; sign in again"),
     "invalid_credentials": (401, "Invalid email or password"),

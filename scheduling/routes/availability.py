@@ -20,7 +20,7 @@ blueprint = Blueprint("availability", __name__, url_prefix="/availability", desc
 @blueprint.post("/find")
 @authenticated
 @idempotent
-@refuses("not_found")
+@refuses("not_found", "too_many_members")
 @blueprint.arguments(CommonTimesIn)
 @blueprint.response(200, CommonTimesOut)
 def find_common_free_times(wish: dict[str, Any]) -> dict[str, Any]:
