@@ -1,7 +1,6 @@
 """Put the application together."""
 
 from flask import Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from jobs.logs import configure_logging
 from jobs.outbox import open_outbox
@@ -18,6 +17,7 @@ from scheduling.measurements import register_measurements
 from scheduling.observation import register_observation, whose_request
 from scheduling.openapi import make_api
 from scheduling.passwords import make_passwords
+from scheduling.proxies import trust_proxies
 from scheduling.rate_limits import make_rate_limits
 from scheduling.requests import Api, IdConverter, register_request_guard
 from scheduling.routes import (
@@ -56,9 +56,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False
     app.json = OrjsonProvider(app)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    if settings.trusted_proxies:
-        trusted = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted, x_proto=trusted)  # type: ignore[method-assign]
+    trust_proxies(app, settings.trusted_proxies)
     app.wsgi_app = TakenAnswers(app.wsgi_app)  # type: ignore[method-assign]
     configure_tokens(app, settings)
     services = _services(settings)

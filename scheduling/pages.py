@@ -42,7 +42,7 @@ def page(query: dict[str, Any], select: Callable[..., list[Row]], *, key: Sequen
     response = jsonify(rows[:limit])
     if len(rows) > limit:
         arguments = request.args.to_dict() | {"cursor": make_cursor(rows[limit - 1], key)}
-        response.headers["Link"] = f'<{request.path}?{urlencode(arguments)}>; rel="next"'
+        response.headers["Link"] = f'<{request.script_root}{request.path}?{urlencode(arguments)}>; rel="next"'
     return response
 
 

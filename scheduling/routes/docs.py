@@ -4,7 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import flask_swagger_ui
-from flask import Blueprint, Response, abort, current_app, jsonify, redirect, send_from_directory, url_for
+from flask import Blueprint, Response, abort, current_app, jsonify, redirect, request, send_from_directory, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from scheduling.access import public
@@ -17,6 +17,7 @@ _ASSETS = Path(str(files(flask_swagger_ui))) / "dist"
 _SHIPPED = frozenset({"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"})
 _WRITTEN = frozenset({"docs.js", "docs.css"})
 _OWN = Path(__file__).resolve().parent.parent / "static"
+_PAGE = (_OWN / "docs.html").read_text()
 
 
 @blueprint.get("/")
@@ -30,14 +31,17 @@ def read_root() -> BaseResponse:
 @public
 def read_document() -> Response:
     """Return the OpenAPI 3.1 document."""
-    return jsonify(document(current_app))
+    return jsonify({**document(current_app), "servers": [{"url": request.script_root or "/"}]})
 
 
 @blueprint.get("/docs")
 @public
 def read_docs() -> Response:
     """Show the API reference."""
-    return allow_docs_page(send_from_directory(_OWN, "docs.html"))
+    page = Response(_PAGE.replace("{prefix}", request.script_root), mimetype="text/html")
+    page.add_etag()
+    page.make_conditional(request)
+    return allow_docs_page(page)
 
 
 @blueprint.get("/docs/<name>")

@@ -52,7 +52,8 @@ def policy(answer):
 
 def test_page_shows_the_document(page, client):
     assert page.content_type == "text/html; charset=utf-8"
-    assert "/openapi.json" in client.get("//docs/docs.js").text
+    assert 'data-document="/openapi.json"' in page.text
+    assert "dataset.document" in client.get("//docs/docs.js").text
 
 
 def test_page_runs_scripts_of_our_own_host_only(page):
