@@ -155,6 +155,9 @@ class Postgres(Server):
     """An embedded PostgreSQL, durable unless its settings say otherwise."""
 
     name = "PostgreSQL"
+    binaries: ClassVar[Path] = Path(str(POSTGRES))
+    # The same order and letter case on every machine, whatever locales it has.
+    locale: ClassVar[tuple[str, ...]] = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
     signals = MappingProxyType({"fast": signal.SIGINT, "immediate": signal.SIGQUIT})
 
     def __init__(
@@ -205,16 +208,13 @@ class Postgres(Server):
         result = subprocess.run(
             [
                 *processes.as_ordinary_user(unfinished),
-                f"{POSTGRES}/initdb",
+                f"{self.binaries}/initdb",
                 f"--pgdata={unfinished}",
                 "--username=postgres",
                 "--auth=scram-sha-256",
                 f"--pwfile={self.folder / 'password'}",
                 "--encoding=UTF8",
-                # The same order and letter case on every machine, whatever locales it has.
-                "--locale=C",
-                "--locale-provider=builtin",
-                "--builtin-locale=C.UTF-8",
+                *self.locale,
                 *(["--no-sync"] if self._settings.get("fsync") == "off" else []),
             ],
             capture_output=True,
@@ -228,7 +228,7 @@ class Postgres(Server):
     def _command(self) -> list[str]:
         return [
             *processes.as_ordinary_user(self._data),
-            f"{POSTGRES}/postgres",
+            f"{self.binaries}/postgres",
             "-D",
             str(self._data),
             *(f"--{name}={value}" for name, value in self._settings.items()),

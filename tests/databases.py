@@ -14,9 +14,9 @@ from tests.plugins.servers import DATABASE, execute
 
 
 @contextmanager
-def empty_database() -> Iterator[str]:
-    """Create a database without a schema and yield its address."""
-    server, name = os.environ[DATABASE], f"test_{uuid4().hex}"
+def empty_database(server: str | None = None) -> Iterator[str]:
+    """Create a database without a schema, on the server of the tests unless another is given; yield its address."""
+    server, name = server or os.environ[DATABASE], f"test_{uuid4().hex}"
     execute(server, "CREATE DATABASE {}", name)
     try:
         yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))

@@ -12,6 +12,7 @@ from sql.migrator import apply_migration, create_ledger, load_migrations
 from sql.pool import Session
 from tests.databases import ask, connected, empty_database
 from tests.jobs.events import Events
+from tests.oldest import oldest_server
 from tests.sql.plans import BOOKING, HEAVY, LARGE, generic_plan_of, load, plan_of
 from tests.test_architecture import STATEMENTS, single_statements
 
@@ -96,10 +97,20 @@ CASES = [
 ]
 
 
+@pytest.fixture(scope="module", params=["newest", "oldest"])
+def server(request):
+    """Offer PostgreSQL as the tests bring it (None), and the oldest version that is supported."""
+    if request.param == "newest":
+        yield None
+        return
+    with oldest_server() as url:
+        yield url
+
+
 @pytest.fixture(scope="module")
-def loaded(environment):
+def loaded(environment, server):
     """Offer a database in which a million rows are everywhere, added up."""
-    with empty_database() as url, connected(url) as connection:
+    with empty_database(server) as url, connected(url) as connection:
         ask(connection, "SET TimeZone = 'UTC'; SET synchronous_commit = off; SET jit = off")
         create_ledger(connection)
         for migration in load_migrations():
