@@ -3,6 +3,8 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -10,6 +12,8 @@ from uuid import uuid4
 import psycopg2
 from psycopg2.extras import RealDictCursor
 
+from scripts.servers import THROWAWAY, Postgres
+from sql.migrator import apply_migration, create_ledger, load_migrations
 from tests.plugins.servers import DATABASE, execute
 
 
@@ -22,6 +26,26 @@ def empty_database(server: str | None = None) -> Iterator[str]:
         yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
     finally:
         execute(server, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@contextmanager
+def own_server() -> Iterator[str]:
+    """Run a PostgreSQL that nobody else uses, and yield the address of its maintenance database."""
+    with (
+        TemporaryDirectory(prefix="scheduling-") as folder,
+        Postgres(Path(folder) / "postgres", settings=THROWAWAY) as server,
+    ):
+        yield server.url
+
+
+@contextmanager
+def migrated_database(server: str) -> Iterator[str]:
+    """Create a database of the newest schema and yield its address."""
+    with empty_database(server) as url, connected(url) as connection:
+        create_ledger(connection)
+        for migration in load_migrations():
+            apply_migration(connection, migration)
+        yield url
 
 
 @contextmanager

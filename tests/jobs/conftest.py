@@ -14,6 +14,7 @@ from jobs.retry import RetryPolicy
 from jobs.settings import EmailSettings
 from sql.database import Database
 from sql.pool import Session
+from tests.databases import own_server
 from tests.jobs.rows import Rows
 from tests.mailbox import KEY, Mailbox
 
@@ -21,6 +22,16 @@ from tests.mailbox import KEY, Mailbox
 SETTINGS = EmailSettings(
     provider="resend", sender="noreply@example.com", rate_limit=100, retry_attempts=3, concurrency=1
 )
+
+
+@pytest.fixture(scope="session")
+def lone_server():
+    """Offer a PostgreSQL that nobody else uses.
+
+    A transaction that is open in any database of a server keeps newer events everywhere from being final.
+    """
+    with own_server() as url:
+        yield url
 
 
 @pytest.fixture

@@ -25,9 +25,9 @@ def migrate(connection, first=1, last=None):
 
 
 @pytest.fixture
-def url():
+def url(lone_server):
     """Offer a database of its own, in which nothing was migrated."""
-    with empty_database() as url:
+    with empty_database(lone_server) as url:
         yield url
 
 

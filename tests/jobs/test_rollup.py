@@ -13,12 +13,26 @@ from jobs.rollup import Rollup
 from sql.database import Database
 from sql.pool import Session
 from sql.queries import analytics
-from tests.databases import connected
+from tests.databases import ask, connected, migrated_database
 from tests.jobs.events import Events
 from tests.waiting import eventually
 
 TYPES = ("click", "view", "purchase", "rare")
 MICROSECOND = timedelta(microseconds=1)
+
+
+@pytest.fixture(scope="session")
+def database_url(lone_server):
+    """Offer a database on a server where no transaction is open but those of the test."""
+    with migrated_database(lone_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def connection(database_url):
+    """Open a connection to it."""
+    with connected(database_url) as connection:
+        yield connection
 
 
 @pytest.fixture
@@ -149,6 +163,23 @@ def test_event_of_a_transaction_that_commits_late_is_counted_once(events, rollup
     events.check()
     (total, *_) = events.dashboard()
     assert total["count"] == 2
+
+
+@pytest.mark.parametrize("where", ["in the same database", "elsewhere on the server"])
+def test_open_transaction_of_others_holds_up_only_what_came_after_it(events, rollup, lone_server, database_url, where):
+    events.log(event_type="before")
+    with connected(database_url if "same" in where else lone_server) as other:
+        ask(other, "BEGIN")
+        ask(other, "SELECT pg_current_xact_id()")
+        events.log(event_type="after")
+        for _ in range(3):
+            rollup.catch_up()
+            assert events.waiting() == 1
+            events.check()
+        ask(other, "ROLLBACK")
+    rollup.catch_up()
+    assert events.waiting() == 0
+    events.check()
 
 
 def test_many_rollups_at_once_count_each_event_once(events, make_rollup):
