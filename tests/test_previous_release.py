@@ -155,3 +155,9 @@ def test_release_before_is_what_runs(run, previous):
             folders = {member.cwd() for member in process.family}
             assert folders == {str(previous)}
         assert old.client.get("//health/ready").json["checks"]["schema"] == "ok"
+
+
+def test_history_that_a_shallow_clone_lacks_is_named_with_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setattr("tests.previous.REVISION", "0" * 40)
+    with pytest.raises(pytest.fail.Exception, match="git fetch --unshallow"):
+        check_out(tmp_path / "previous")
