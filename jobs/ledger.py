@@ -12,9 +12,10 @@ from psycopg2.errors import ReadOnlySqlTransaction
 
 from jobs.hand import Answer, LeaseEnding, Mail
 from jobs.invitations import METHODS, write_invitation
+from jobs.kinds import KINDS
 from jobs.outcomes import Outcomes
 from jobs.providers.provider import DeliveryError, Failure, Message
-from jobs.rendering import KINDS, RenderingError, render
+from jobs.rendering import RenderingError, render
 from jobs.retry import RetryPolicy
 from jobs.settings import EmailSettings
 from sql.database import Database

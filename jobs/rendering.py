@@ -3,17 +3,15 @@
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from css_inline import CSSInliner
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, select_autoescape
 
+from jobs.kinds import KINDS, TEMPLATES
 from jobs.lines import one_line
 from jobs.times import period
 
-TEMPLATES = Path(__file__).parent / "templates"
-KINDS = frozenset(subject.parent.name.upper() for subject in TEMPLATES.glob("*/subject.txt"))
 TEXT_WIDTH = 72
 
 

@@ -12,7 +12,7 @@ import psycopg2
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from jobs.rendering import KINDS
+from jobs.kinds import KINDS
 from jobs.settings import read_database_url
 from sql.database import Database, Transaction
 from sql.pool import Session

@@ -8,6 +8,7 @@ from marshmallow.validate import Length
 
 from scheduling.availability.rules import Rule
 from scheduling.schemas.bookings import GuestOut
+from scheduling.schemas.choices import BOOKING_STATUSES, one_of
 from scheduling.schemas.event_types import WholeNumber
 from scheduling.schemas.fields import Email, Input, Instant, Lines, Output, Text
 from scheduling.schemas.schedules import TimeZone
@@ -154,7 +155,7 @@ class GuestBookingOut(Output):
     title = fields.String(required=True)
     start_time = fields.DateTime(required=True)
     end_time = fields.DateTime(required=True)
-    status = fields.String(required=True, metadata={"enum": ["confirmed", "cancelled"]})
+    status = one_of(BOOKING_STATUSES)
     guest = fields.Nested(GuestOut, required=True)
     version = fields.Integer(required=True)
     created_at = fields.DateTime(required=True)

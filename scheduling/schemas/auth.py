@@ -2,6 +2,7 @@
 
 from marshmallow import fields
 
+from scheduling.schemas.choices import PLATFORM_ROLES, one_of
 from scheduling.schemas.fields import Email, Input, Output, Password, Text
 
 
@@ -26,7 +27,7 @@ class IdentityOut(Output):
     id = fields.Integer(required=True)
     name = fields.String(required=True)
     email = fields.String(required=True)
-    role = fields.String(required=True, metadata={"enum": ["member", "admin"]})
+    role = one_of(PLATFORM_ROLES)
 
 
 class SignedInOut(Output):

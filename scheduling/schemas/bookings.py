@@ -6,6 +6,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validates_schema
 from marshmallow.validate import OneOf
 
+from scheduling.schemas.choices import ASSIGNMENTS, BOOKING_STATUSES, MAIL_KINDS, MAIL_STATUSES, one_of
 from scheduling.schemas.common import PageQuery
 from scheduling.schemas.fields import Input, Instant, Output, StrictBoolean, Text
 
@@ -54,7 +55,7 @@ class BookingChangeIn(_Interval):
 class BookingsQuery(PageQuery):
     """Which bookings."""
 
-    status = fields.String(validate=OneOf(["confirmed", "cancelled"]), load_default=None)
+    status = fields.String(validate=OneOf(BOOKING_STATUSES), load_default=None)
     overlaps_from = Instant(data_key="from", load_default=None)
     overlaps_to = Instant(data_key="to", load_default=None)
 
@@ -84,7 +85,7 @@ class PassedOverOut(Output):
 class AssignmentOut(Output):
     """How the hosts of a booking were found."""
 
-    mode = fields.String(required=True, metadata={"enum": ["one", "any", "all"]})
+    mode = one_of(ASSIGNMENTS)
     chosen = fields.List(fields.Integer(), required=True)
     passed_over = fields.List(fields.Nested(PassedOverOut), required=True)
 
@@ -97,7 +98,7 @@ class BookingOut(Output):
     title = fields.String(required=True)
     start_time = fields.DateTime(required=True)
     end_time = fields.DateTime(required=True)
-    status = fields.String(required=True, metadata={"enum": ["confirmed", "cancelled"]})
+    status = one_of(BOOKING_STATUSES)
     exclusive = fields.Boolean(required=True)
     version = fields.Integer(required=True)
     created_at = fields.DateTime(required=True)
@@ -126,9 +127,9 @@ class DeliveryOut(Output):
     """An e-mail about a booking, and how far it got."""
 
     id = fields.Integer(required=True)
-    kind = fields.String(required=True)
+    kind = one_of(MAIL_KINDS)
     recipient = fields.String(required=True)
-    status = fields.String(required=True, metadata={"enum": ["pending", "sent", "dead"]})
+    status = one_of(MAIL_STATUSES)
     attempts = fields.Integer(required=True)
     last_error = fields.String(required=True, allow_none=True)
     created_at = fields.DateTime(required=True)

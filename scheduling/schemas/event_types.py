@@ -6,6 +6,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, post_load, validates_schema
 from marshmallow.validate import OneOf, Range
 
+from scheduling.schemas.choices import ASSIGNMENTS, one_of
 from scheduling.schemas.common import PageQuery
 from scheduling.schemas.fields import Input, Lines, Number, Output, StrictBoolean, Text
 from scheduling.schemas.schedules import Several, are_different
@@ -40,7 +41,7 @@ def _hosts(**options: Any) -> Several:
 
 
 def _assignment(**options: Any) -> fields.String:
-    return fields.String(validate=OneOf(["one", "any", "all"]), **options)
+    return fields.String(validate=OneOf(ASSIGNMENTS), **options)
 
 
 class _EventType(Input):
@@ -131,7 +132,7 @@ class EventTypeOut(PublicEventTypeOut):
     daily_limit = fields.Integer(required=True, allow_none=True)
     schedule_id = fields.Integer(required=True, allow_none=True)
     hosts = fields.List(fields.Integer(), required=True)
-    assignment = fields.String(required=True, metadata={"enum": ["one", "any", "all"]})
+    assignment = one_of(ASSIGNMENTS)
     is_active = fields.Boolean(required=True)
     version = fields.Integer(required=True)
     created_at = fields.DateTime(required=True)

@@ -2,6 +2,7 @@
 
 from marshmallow import fields
 
+from scheduling.schemas.choices import NOTIFICATION_TYPES, one_of
 from scheduling.schemas.fields import Output
 
 
@@ -10,10 +11,7 @@ class NotificationOut(Output):
 
     id = fields.Integer(required=True)
     user_id = fields.Integer(required=True)
-    type = fields.String(
-        required=True,
-        metadata={"enum": ["BOOKING_CONFIRMED", "BOOKING_MOVED", "BOOKING_RENAMED", "BOOKING_CANCELLED", "ORG_INVITE"]},
-    )
+    type = one_of(NOTIFICATION_TYPES)
     title = fields.String(required=True)
     message = fields.String(required=True)
     is_read = fields.Boolean(required=True)

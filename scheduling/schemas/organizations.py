@@ -3,6 +3,7 @@
 from marshmallow import fields
 from marshmallow.validate import OneOf
 
+from scheduling.schemas.choices import MEMBER_ROLES, MEMBERSHIPS, one_of
 from scheduling.schemas.common import PageQuery
 from scheduling.schemas.fields import Email, Input, Output, Text
 
@@ -16,14 +17,14 @@ class OrganizationIn(Input):
 class OrganizationsQuery(PageQuery):
     """Which organizations: owned, or all that one belongs to."""
 
-    membership = fields.String(validate=OneOf(["owner", "member"]), load_default="owner")
+    membership = fields.String(validate=OneOf(MEMBERSHIPS), load_default="owner")
 
 
 class MemberIn(Input):
     """Who joins, by address."""
 
     email = Email(required=True)
-    role = fields.String(validate=OneOf(["member", "admin"]), load_default="member")
+    role = fields.String(validate=OneOf(MEMBER_ROLES), load_default="member")
 
 
 class OrganizationOut(Output):
@@ -40,7 +41,7 @@ class MemberOut(Output):
     """A member of an organization."""
 
     membership_id = fields.Integer(required=True)
-    role = fields.String(required=True, metadata={"enum": ["member", "admin"]})
+    role = one_of(MEMBER_ROLES)
     joined_at = fields.DateTime(required=True)
     user_id = fields.Integer(required=True)
     name = fields.String(required=True)
