@@ -1,0 +1,62 @@
+"""What CONTRIBUTING.md tells to do works as it stands there."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.recipe import Block, blocks, carry_out, copy_tree
+
+# Servers are shared with the tests around; the databases of this number are nobody else's.
+OUTSIDE = {"PYTEST_XDIST_WORKER": "gw15"}
+
+
+def run(folder, *command):
+    # What coverage or xdist tell their processes is not for these.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("COV_", "PYTEST_"))}
+    done = subprocess.run(
+        command, cwd=folder, env=kept | OUTSIDE, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def rooms(tmp_path_factory):
+    """Offer a copy of the tree to which the recipe was applied."""
+    folder = tmp_path_factory.mktemp("rooms")
+    copy_tree(folder)
+    for block in blocks("Add a feature"):
+        carry_out(block, folder)
+    return folder
+
+
+def test_recipe_names_a_file_for_every_station():
+    paths = [block.path for block in blocks("Add a feature")]
+    stations = ["sql/migrations", "sql/queries", "sql", "scheduling/schemas", "scheduling/routes", "scheduling"]
+    assert list(dict.fromkeys(str(Path(path).parent) for path in paths))[:6] == stations
+    assert {"scheduling/app.py", "scheduling/errors.py", "tests/scheduling/test_rooms.py"} <= set(paths)
+
+
+# One test, because two at a time would share the databases.
+def test_feature_of_the_recipe_works_and_keeps_the_promises_that_span_files(rooms):
+    promises = ["tests/test_architecture.py", "tests/scheduling/test_openapi.py", "tests/scheduling/test_choices.py"]
+    files = ["tests/scheduling/test_rooms.py", *promises]
+    assert "passed" in run(rooms, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files)
+
+
+@pytest.mark.parametrize("command", [["ruff", "check"], ["ruff", "format", "--check"]], ids=" ".join)
+def test_code_of_the_recipe_is_clean(rooms, command):
+    run(rooms, sys.executable, "-m", *command)
+
+
+def test_change_of_what_is_not_there_is_found(tmp_path):
+    (tmp_path / "sql/migrations").mkdir(parents=True)
+    (tmp_path / "sql/migrations/0007_x.sql").touch()
+    (tmp_path / "sql/queries.py").write_text("a\n")
+    with pytest.raises(ValueError, match="exactly once"):
+        carry_out(Block("sql/queries.py", "diff", " b\n+c\n"), tmp_path)
+    carry_out(Block("sql/migrations/NNNN_rooms.sql", "sql", "SELECT 1;\n"), tmp_path)
+    assert (tmp_path / "sql/migrations/0008_rooms.sql").read_text() == "SELECT 1;\n"
