@@ -10,6 +10,7 @@ import psycopg2
 import structlog
 from psycopg2.errors import ReadOnlySqlTransaction
 
+from jobs.addresses import find_reply_to, mailbox_to_ascii, to_ascii
 from jobs.hand import Answer, LeaseEnding, Mail
 from jobs.invitations import METHODS, write_invitation
 from jobs.kinds import KINDS
@@ -132,20 +133,26 @@ class Ledger:
         # Without a failure on record nobody knows of an offer: there is to be one.
         if row["last_failure"] is not None and self.policy.expired(row["age_seconds"]):
             raise DeliveryError("Its time ran out before it could be delivered.", Failure.PERMANENT)
+        try:
+            row["recipient"] = recipient = to_ascii(row["recipient"])
+        except ValueError as error:
+            raise DeliveryError("The domain of the address is none.", Failure.PERMANENT) from error
         if row["subject"] is not None:
             return False
+        kind, data, sender = row["kind"], row["data"], mailbox_to_ascii(self.settings.sender)
         try:
-            rendered = render(row["kind"], row["data"])
-            calendar = write_invitation(row["kind"], row["data"], row["created_at"])
+            rendered = render(kind, data)
+            calendar = write_invitation(kind, data, sender=sender, recipient=recipient, created_at=row["created_at"])
         except RenderingError as error:
             raise DeliveryError(str(error), Failure.PERMANENT) from error
         row |= {
-            "sender": self.settings.sender,
+            "sender": sender,
+            "reply_to": find_reply_to(data, recipient),
             "subject": rendered.subject,
             "text_body": rendered.text,
             "html_body": rendered.html,
             "calendar": calendar,
-            "calendar_method": METHODS.get(row["kind"]),
+            "calendar_method": METHODS[kind] if calendar else None,
         }
         return True
 
@@ -158,7 +165,8 @@ class Ledger:
                 tx,
                 email_ids=[row["id"] for row in rows],
                 fences=[row["fence"] for row in rows],
-                sender=self.settings.sender,
+                sender=rows[0]["sender"],
+                reply_tos=[row["reply_to"] for row in rows],
                 subjects=[row["subject"] for row in rows],
                 text_bodies=[row["text_body"] for row in rows],
                 html_bodies=[row["html_body"] for row in rows],
@@ -240,6 +248,7 @@ def _message(row: Row) -> Message:
         html=row["html_body"],
         idempotency_key=row["idempotency_key"],
         created_at=row["created_at"],
+        reply_to=tuple((row["reply_to"] or "").split()),
         calendar=row["calendar"],
         calendar_method=row["calendar_method"],
     )

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 from jobs.kinds import KINDS, TEMPLATES
 from jobs.lines import one_line
+from jobs.links import own_name, tame
 from jobs.times import period
 
 TEXT_WIDTH = 72
@@ -36,26 +37,15 @@ def render(kind: str, data: Mapping[str, Any]) -> Rendered:
     if kind not in KINDS:
         raise RenderingError("There is no such kind of mail.")
     # Titles come from strangers.
-    values = {name: _tame(value) for name, value in data.items()}
+    values = tame(data)
     try:
+        if data.get("role") == "guest":
+            values["name"] = own_name(data["name"])
         subject, text, html = (part.render(values) for part in PARTS[kind])
         html = INLINER.inline(html)
     except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise RenderingError(f"The data do not fit the templates of {kind}.") from error
     return Rendered(one_line(subject), _wrap(text), html)
-
-
-def _tame(value: Any) -> Any:
-    """Return data whose texts are lines: one that breaks a line could pass for a sentence of ours."""
-    match value:
-        case str():
-            return one_line(value)
-        case dict():
-            return {name: _tame(part) for name, part in value.items()}
-        case list():
-            return [_tame(part) for part in value]
-        case _:
-            return value
 
 
 def _wrap(text: str) -> str:

@@ -17,6 +17,7 @@ from marshmallow import ValidationError
 from marshmallow.validate import OneOf, Range
 from psycopg2.extensions import parse_dsn
 
+from jobs.addresses import mailbox_to_ascii
 from jobs.connection import RedisAddress
 from jobs.logs import json_line
 
@@ -179,6 +180,10 @@ def _is_present(value: str) -> None:
 def _is_mailbox(value: str) -> None:
     """Accept an address, with a name or without."""
     name, _, domain = parseaddr(value)[1].rpartition("@")
+    try:
+        mailbox_to_ascii(value)
+    except ValueError:
+        domain = ""
     if not name or not domain:
         raise ValidationError("must be an address such as Scheduling <noreply@example.com>")
 

@@ -17,7 +17,7 @@ def address(mailbox: str) -> str:
 
 def needs_unicode(message: Message) -> bool:
     """Say whether an address goes beyond ASCII, which a server must support (RFC 6531)."""
-    return not (address(message.sender) + address(message.to)).isascii()
+    return not "".join((address(message.sender), address(message.to), *message.reply_to)).isascii()
 
 
 def message_id(message: Message) -> str:
@@ -32,6 +32,8 @@ def encode(message: Message) -> bytes:
     mail = EmailMessage(policy=policy)
     mail["From"] = one_line(message.sender)
     mail["To"] = one_line(message.to)
+    if message.reply_to:
+        mail["Reply-To"] = ", ".join(one_line(address) for address in message.reply_to)
     mail["Subject"] = subject = _placeholder(message)
     mail["Date"] = message.created_at
     mail["Message-ID"] = message_id(message)

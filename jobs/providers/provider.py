@@ -13,6 +13,7 @@ CALENDAR_NAME = "invite.ics"
 class Message:
     """Hold one rendered mail; equal messages become equal bytes on every attempt.
 
+    The domains of its addresses are ASCII. `reply_to` is to whom its reader writes back, the sender if it is nobody.
     `created_at` is the aware time of the intent, not of the attempt, because it becomes the Date header.
     `calendar` is what it tells calendars, in iCalendar's words, and `calendar_method` what they shall do with it.
     """
@@ -26,6 +27,7 @@ class Message:
     html: str
     idempotency_key: str
     created_at: datetime
+    reply_to: tuple[str, ...] = ()
     calendar: str | None = None
     calendar_method: str | None = None
 

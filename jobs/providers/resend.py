@@ -29,7 +29,10 @@ class Resend:
             "text": message.text,
             "html": message.html,
         }
+        if message.reply_to:
+            body["reply_to"] = list(message.reply_to)
         if message.calendar is not None:
+            # There is no part beside text and HTML; Resend's SMTP server takes one.
             body["attachments"] = [
                 {
                     "filename": CALENDAR_NAME,

@@ -38,12 +38,22 @@ class SendGrid:
             ],
             "custom_args": {"idempotency_key": message.idempotency_key},
         }
+        match message.reply_to:
+            case []:
+                pass
+            case [one]:
+                body["reply_to"] = {"email": one}
+            case several:
+                body["reply_to_list"] = [{"email": one} for one in several]
         if message.calendar is not None:
             # With a charset SendGrid refuses the type; it adds the one of the mail.
+            body["content"].append(
+                {"type": f"text/calendar; method={message.calendar_method}", "value": message.calendar}
+            )
             body["attachments"] = [
                 {
                     "content": b64encode(message.calendar.encode()).decode(),
-                    "type": f"text/calendar; method={message.calendar_method}",
+                    "type": "application/ics",
                     "filename": CALENDAR_NAME,
                     "disposition": "attachment",
                 }

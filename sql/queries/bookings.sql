@@ -43,7 +43,8 @@ WITH overlap AS MATERIALIZED (
     INSERT INTO emails (kind, recipient, data, booking_id, request_id)
     SELECT 'BOOKING_CONFIRMATION', users.email,
            jsonb_build_object('name', users.name, 'booking_id', booking.id, 'title', title,
-                              'start_time', start_time, 'end_time', end_time),
+                              'start_time', start_time, 'end_time', end_time,
+                              'uid', diary_uid(booking.id, booking.created_at), 'sequence', version - 1),
            booking.id, :request_id
     FROM booking JOIN users ON users.id = booking.user_id
     RETURNING id
@@ -163,7 +164,8 @@ WITH verdict AS MATERIALIZED (
     INSERT INTO emails (kind, recipient, data, booking_id, request_id)
     SELECT 'BOOKING_CANCELLED', users.email,
            jsonb_build_object('name', users.name, 'booking_id', changed.id, 'title', title,
-                              'start_time', start_time, 'end_time', end_time),
+                              'start_time', start_time, 'end_time', end_time,
+                              'uid', diary_uid(changed.id, changed.created_at), 'sequence', version - 1),
            changed.id, :request_id
     FROM changed JOIN users ON users.id = changed.user_id
     RETURNING id
@@ -224,7 +226,8 @@ WITH verdict AS MATERIALIZED (
     INSERT INTO emails (kind, recipient, data, booking_id, request_id)
     SELECT 'BOOKING_CONFIRMATION', users.email,
            jsonb_build_object('name', users.name, 'booking_id', changed.id, 'title', title,
-                              'start_time', start_time, 'end_time', end_time),
+                              'start_time', start_time, 'end_time', end_time,
+                              'uid', diary_uid(changed.id, changed.created_at), 'sequence', version - 1),
            changed.id, :request_id
     FROM changed JOIN users ON users.id = changed.user_id
     RETURNING id

@@ -45,17 +45,17 @@ SET lease_until = now() + make_interval(secs => :lease_seconds), fence = fence +
     first_offered_at = coalesce(first_offered_at, CASE WHEN last_failure IS NULL THEN now() ELSE pending_since END)
 WHERE id = ANY(ARRAY(SELECT id FROM pair))
 RETURNING id, kind, recipient, data, sender, subject, text_body, html_body, calendar, calendar_method,
-          idempotency_key::text, attempts, rejections, fence, request_id, created_at, last_failure,
+          reply_to, idempotency_key::text, attempts, rejections, fence, request_id, created_at, last_failure,
           extract(epoch FROM now() - first_offered_at)::float8 AS age_seconds;
 
--- name: keep_renderings(email_ids, fences, sender, subjects, text_bodies, html_bodies, calendars, calendar_methods)
+-- name: keep_renderings(email_ids, fences, sender, reply_tos, subjects, text_bodies, html_bodies, calendars, calendar_methods)
 -- Keep what was rendered, so that every attempt offers the same bytes. No row: the lease was lost.
 UPDATE emails
-SET sender = :sender, subject = rendered.subject, text_body = rendered.text_body, html_body = rendered.html_body,
-    calendar = rendered.calendar, calendar_method = rendered.calendar_method
-FROM unnest(:email_ids::bigint[], :fences::bigint[], :subjects::text[], :text_bodies::text[], :html_bodies::text[],
-            :calendars::text[], :calendar_methods::text[])
-     AS rendered (id, fence, subject, text_body, html_body, calendar, calendar_method)
+SET sender = :sender, reply_to = rendered.reply_to, subject = rendered.subject, text_body = rendered.text_body,
+    html_body = rendered.html_body, calendar = rendered.calendar, calendar_method = rendered.calendar_method
+FROM unnest(:email_ids::bigint[], :fences::bigint[], :reply_tos::text[], :subjects::text[], :text_bodies::text[],
+            :html_bodies::text[], :calendars::text[], :calendar_methods::text[])
+     AS rendered (id, fence, reply_to, subject, text_body, html_body, calendar, calendar_method)
 WHERE emails.id = rendered.id AND emails.fence = rendered.fence AND status = 'pending'
 RETURNING emails.id;
 

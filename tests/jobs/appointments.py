@@ -8,6 +8,7 @@ from jobs.invitations import write_invitation
 
 KINDS = ("APPOINTMENT_CONFIRMED", "APPOINTMENT_MOVED", "APPOINTMENT_RENAMED", "APPOINTMENT_CANCELLED")
 CREATED_AT = datetime(2026, 12, 1, 9, 0, 0, 123456, tzinfo=UTC)
+SENDER = "Acme <noreply@example.com>"
 TOKEN = "the-token-that-manages-the-booking"
 BOOKING = {
     "uid": "Qm9va2luZyBieSBhIGd1ZQ",
@@ -27,9 +28,11 @@ def told_to(role, **changes):
     return BOOKING | own | ({"manage_token": TOKEN} if role == "guest" else {}) | changes
 
 
-def invitation(kind="APPOINTMENT_CONFIRMED", **changes):
-    """Return the iCalendar text of a mail to a host."""
-    return write_invitation(kind, told_to("host", **changes), CREATED_AT)
+def invitation(kind="APPOINTMENT_CONFIRMED", role="host", *, sender=SENDER, created_at=CREATED_AT, **changes):
+    """Return the iCalendar text of a mail to a host, or to the guest."""
+    recipient = "gwen@example.com" if role == "guest" else "alice@example.com"
+    data = told_to(role, **changes)
+    return write_invitation(kind, data, sender=sender, recipient=recipient, created_at=created_at)
 
 
 def read_event(text):

@@ -7,6 +7,7 @@ from base64 import b64decode
 
 import pytest
 
+from jobs.links import without_links
 from jobs.rendering import RenderingError, render
 from sql.queries import appointments
 from tests.jobs.appointments import BOOKING, KINDS, TOKEN, read_event, told_to
@@ -96,7 +97,7 @@ def test_a_zone_that_is_none_is_an_error(zone):
 @pytest.mark.parametrize("kind", KINDS)
 def test_guests_read_with_whom_and_hosts_read_who_comes_and_what_for(kind):
     to_guest, to_host = (render(kind, told_to(role)) for role in ROLES)
-    assert "Hello,\n" in to_guest.text
+    assert "Hello Gwen,\n" in to_guest.text
     assert "With: Alice, Bob\n" in to_guest.text
     assert "I bring cake." not in to_guest.text
     assert "Hello Alice," in to_host.text
@@ -104,6 +105,30 @@ def test_guests_read_with_whom_and_hosts_read_who_comes_and_what_for(kind):
         assert f"{line}\n" in to_host.text
         assert line.partition(": ")[2] in to_host.html
     assert "Hosts:" not in render(kind, told_to("host", hosts=BOOKING["hosts"][:1])).text
+
+
+def test_only_hosts_are_told_that_their_time_is_free_again():
+    to_guest, to_host = (render("APPOINTMENT_CANCELLED", told_to(role)) for role in ROLES)
+    for part in (to_guest.text, to_guest.html):
+        assert "The booking is cancelled." in part
+        assert "free" not in part
+    for part in (to_host.text, to_host.html):
+        assert "The booking is cancelled, and its time is free again." in words(part)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "name", ["Go to http://evil.example", "Call evil.example/x", "www.evil.example", "a@evil.example", "x" * 41, "Dr.X"]
+)
+def test_guests_are_not_greeted_by_what_may_not_be_a_name(kind, name):
+    guest = BOOKING["guest"] | {"name": name}
+    mail = render(kind, told_to("guest", name=name, guest=guest))
+    assert "Hello,\n" in mail.text
+    assert '<p style="margin: 0 0 16px;">Hello,</p>' in mail.html
+    for part in (mail.subject, mail.text, mail.html):
+        assert name not in part
+        assert without_links(name) not in part
+    assert f"Guest: {without_links(name)}," in render(kind, told_to("host", guest=guest)).text
 
 
 def test_hosts_read_why_it_was_cancelled_and_whoever_has_the_address_of_the_guest_does_not():
@@ -229,7 +254,9 @@ def test_guest_and_hosts_each_get_confirmation_move_and_cancellation_in_order(de
         assert [calendar["METHOD"] for calendar, _ in told] == ["REQUEST", "REQUEST", "CANCEL"]
         assert [event["SEQUENCE"] for _, event in told] == [0, 1, 2]
         assert {event["UID"] for _, event in told} == {f"{BOOKING['uid']}@scheduling"}
-        assert {event["ORGANIZER"] for _, event in told} == {"mailto:alice@example.com"}
+        assert {event["ORGANIZER"] for _, event in told} == {"mailto:noreply@example.com"}
+        hosts = ["alice@example.com", "bob@example.com"]
+        assert all(mail["reply_to"] == (hosts if name == "gwen" else ["gwen@example.com"]) for mail in mails)
         assert [event["DTSTART"].dt.day for _, event in told] == [4, 5, 5]
     with_token = [mail["to"] for mail in mailbox.mails.values() if TOKEN in mail["text"]]
     assert with_token == [["gwen@example.com"]]

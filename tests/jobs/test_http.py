@@ -76,19 +76,39 @@ def test_sendgrid_takes_a_sender_without_a_name(httpserver):
 
 
 @pytest.mark.parametrize("method", ["REQUEST", "CANCEL"])
-def test_a_calendar_is_attached(provider, httpserver, method):
+def test_a_calendar_stands_beside_the_text_where_it_can_and_is_attached(provider, httpserver, method):
     answer(httpserver, provider, "{}")
     provider.send(MESSAGE)
     provider.send(write_message(calendar=CALENDAR, calendar_method=method))
     plain, invitation = (request.json for request, _ in httpserver.log)
     (attachment,) = invitation.pop("attachments")
+    if isinstance(provider, SendGrid):
+        *_, part = invitation["content"]
+        assert part == {"type": f"text/calendar; method={method}", "value": CALENDAR}
+        invitation["content"].remove(part)
     assert invitation == plain
     assert b64decode(attachment.pop("content"), validate=True) == CALENDAR.encode()
     assert attachment == (
         {"filename": "invite.ics", "content_type": f"text/calendar; charset=utf-8; method={method}"}
         if isinstance(provider, Resend)
-        else {"filename": "invite.ics", "type": f"text/calendar; method={method}", "disposition": "attachment"}
+        else {"filename": "invite.ics", "type": "application/ics", "disposition": "attachment"}
     )
+
+
+@pytest.mark.parametrize("addresses", [("bob@example.com",), ("bob@example.com", "carol@example.com")], ids=len)
+def test_answers_go_to_whom_the_mail_says(provider, httpserver, addresses):
+    answer(httpserver, provider, "{}")
+    provider.send(MESSAGE)
+    provider.send(write_message(reply_to=addresses))
+    plain, answered = (request.json for request, _ in httpserver.log)
+    if isinstance(provider, Resend):
+        expected = {"reply_to": list(addresses)}
+    elif len(addresses) == 1:
+        expected = {"reply_to": {"email": addresses[0]}}
+    else:
+        # SendGrid takes one or the other.
+        expected = {"reply_to_list": [{"email": address} for address in addresses]}
+    assert answered == plain | expected
 
 
 @pytest.mark.parametrize("message", [MESSAGE, INVITATION], ids=["plain", "invitation"])

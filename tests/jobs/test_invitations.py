@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from jobs.invitations import METHODS, write_invitation
 from jobs.lines import one_line
+from jobs.links import without_links
 from jobs.rendering import KINDS as ALL_KINDS
 from jobs.rendering import RenderingError
-from tests.jobs.appointments import BOOKING, CREATED_AT, KINDS, TOKEN, invitation, read_event, told_to
+from tests.jobs.appointments import BOOKING, CREATED_AT, KINDS, SENDER, TOKEN, invitation, read_event
 
 PROPERTIES = [
     *("UID", "SEQUENCE", "DTSTAMP", "DTSTART", "DTEND", "SUMMARY", "STATUS", "DESCRIPTION", "ORGANIZER"),
@@ -34,7 +35,7 @@ STRANGE = [
     ";CN=Carol:mailto:carol@example.com",
     "{{ 7 * 7 }} =?utf-8?q?=0D=0A?=",
 ]
-PERSON = r"""(?:ORGANIZER|ATTENDEE);CN=(?:"([^"]*)"|([^";:,]*))(?:;PARTSTAT=ACCEPTED)?:(mailto:\S+)"""
+PERSON = r"""(?:ORGANIZER|ATTENDEE)(?:;CN=(?:"([^"]*)"|([^";:,]*)))?(?:;PARTSTAT=ACCEPTED)?:(mailto:\S+)"""
 # PostgreSQL holds neither in a text.
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
 
@@ -78,7 +79,7 @@ def test_a_calendar_is_told_everything_once(kind, method, status):
     assert event["DTEND"].dt == datetime(2027, 1, 4, 9, 30, tzinfo=UTC)
     assert event["DTSTAMP"].dt == CREATED_AT.replace(microsecond=0)
     assert (event["SUMMARY"], event["DESCRIPTION"]) == ("Intro call", "I bring cake.")
-    assert (event["ORGANIZER"], event["ORGANIZER"].params) == ("mailto:alice@example.com", {"CN": "Alice"})
+    assert (event["ORGANIZER"], event["ORGANIZER"].params) == ("mailto:noreply@example.com", {"CN": "Acme"})
     assert [(attendee, dict(attendee.params)) for attendee in event["ATTENDEE"]] == [
         ("mailto:gwen@example.com", {"CN": "Gwen", "PARTSTAT": "ACCEPTED"}),
         ("mailto:alice@example.com", {"CN": "Alice", "PARTSTAT": "ACCEPTED"}),
@@ -91,13 +92,33 @@ def test_times_stand_in_utc_whatever_their_offset():
     text = invitation(start_time="2027-01-04T14:45:00+05:45", end_time="2027-01-04T15:15:00+05:45")
     assert "\r\nDTSTART:20270104T090000Z\r\nDTEND:20270104T093000Z\r\n" in text
     stamp = CREATED_AT.astimezone(timezone(timedelta(hours=9)))
-    assert write_invitation(KINDS[0], told_to("host"), stamp) == invitation()
+    assert invitation(created_at=stamp) == invitation()
 
 
-def test_guest_and_hosts_are_told_the_same_but_for_notes_and_no_token():
-    to_guest, to_host = (write_invitation(KINDS[0], told_to(role), CREATED_AT) for role in ("guest", "host"))
-    assert to_guest.splitlines() == [line for line in to_host.splitlines() if not line.startswith("DESCRIPTION")]
+def test_guest_and_hosts_are_told_the_same_but_for_what_the_guest_has_typed_and_no_token():
+    to_guest, to_host = (invitation(role=role) for role in ("guest", "host"))
+    told = [line.replace("CN=Gwen;", "") for line in to_host.splitlines() if not line.startswith("DESCRIPTION")]
+    assert to_guest.splitlines() == told
+    assert "Gwen" not in to_guest
     assert TOKEN not in to_guest
+
+
+@pytest.mark.parametrize("role", ["guest", "host"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_whoever_gets_an_invitation_is_invited_and_never_its_organizer(kind, role):
+    _, event = read_event(invitation(kind, role))
+    recipient = {"guest": "mailto:gwen@example.com", "host": "mailto:alice@example.com"}[role]
+    assert recipient in event["ATTENDEE"]
+    assert event["ORGANIZER"] == "mailto:noreply@example.com"
+
+
+def test_organizer_has_a_name_where_the_sender_has_one():
+    assert "\r\nORGANIZER:mailto:noreply@example.com\r\n" in invitation(sender="noreply@example.com")
+
+
+def test_somebody_who_is_guest_and_host_is_invited_once():
+    _, event = read_event(invitation(guest=BOOKING["guest"] | {"email": "bob@example.com"}))
+    assert event["ATTENDEE"] == ["mailto:bob@example.com", "mailto:alice@example.com"]
 
 
 @pytest.mark.parametrize("notes", [None, ""])
@@ -113,9 +134,10 @@ def test_notes_keep_their_lines():
 
 
 def test_the_other_kinds_tell_calendars_nothing():
-    assert METHODS.keys() == set(KINDS) <= ALL_KINDS
-    for kind in ALL_KINDS - set(KINDS):
-        assert write_invitation(kind, {}, CREATED_AT) is None
+    assert METHODS.keys() == {*KINDS, "BOOKING_CONFIRMATION", "BOOKING_CANCELLED"} <= ALL_KINDS
+    for kind in ALL_KINDS - METHODS.keys():
+        told = write_invitation(kind, {}, sender=SENDER, recipient="alice@example.com", created_at=CREATED_AT)
+        assert told is None
 
 
 def assert_stays_a_text(text):
@@ -123,12 +145,12 @@ def assert_stays_a_text(text):
     person = {"name": text, "email": "gwen@example.com", "time_zone": "UTC", "notes": text}
     written = invitation(title=text, guest=person, hosts=[{"name": text, "email": "alice@example.com"}])
     _, event = read_event(written)
-    line = one_line(text)
+    line = one_line(without_links(text))
     assert event.get("SUMMARY", "") == line
     assert sorted(people_of(written)) == sorted(
-        (line, f"mailto:{name}@example.com") for name in ("alice", "alice", "gwen")
+        [(line, "mailto:alice@example.com"), (line, "mailto:gwen@example.com"), ("Acme", "mailto:noreply@example.com")]
     )
-    assert event["DESCRIPTION"] == "\n".join(one_line(part) for part in text.splitlines())
+    assert event["DESCRIPTION"] == "\n".join(one_line(part) for part in without_links(text).splitlines())
     assert names_of(written) == sorted(PROPERTIES[:-1])
     assert all(len(part) <= 75 for part in written.encode().split(b"\r\n"))
     assert not set(written.replace("\r\n", "")) & {"\r", "\n", "\x0b", "\x0c", "\x85", "\u2028", "\u2029", "\x7f"}
@@ -150,11 +172,13 @@ def test_any_text_stays_a_text(text):
         ("o'hara+1@example.com", "mailto:o'hara+1@example.com"),
         ("a/b?c=d&e%f@example.com", "mailto:a%2Fb%3Fc%3Dd%26e%25f@example.com"),
         ("zoë@example.com", "mailto:zo%C3%AB@example.com"),
+        ("alice@bücher.example", "mailto:alice@xn--bcher-kva.example"),
+        ("zoë@пример.испытание", "mailto:zo%C3%AB@xn--e1afmkfd.xn--80akhbyknj4f"),
     ],
 )
 def test_an_address_becomes_a_uri(email, address):
-    _, event = read_event(invitation(hosts=[{"name": "Host", "email": email}]))
-    assert event["ORGANIZER"] == address
+    _, event = read_event(invitation(hosts=[{"name": "Host", "email": email}], sender=f"Acme <{email}>"))
+    assert event["ATTENDEE"][1] == event["ORGANIZER"] == address
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from jobs.rendering import KINDS
 from sql.queries import emails
 
 BOOKINGS = 60_000
@@ -68,18 +69,19 @@ def full_scans(plan):
 
 @pytest.mark.parametrize("generic", [False, True], ids=["planned for these values", "planned for any values"])
 def test_statements_read_the_front_of_a_long_line_only(long_line, generic):
+    kinds = {"kinds": sorted(KINDS)}
     claim = {"limit": BATCH, "lease_seconds": 15, "rate_slots": 16666, "rate_window": 1}
     ids = [row["id"] for row in long_line.ask_all(f"SELECT id FROM emails ORDER BY id LIMIT {BATCH}")]
     texts = ["text"] * BATCH
     for statement, parameters in (
-        (emails.claim_emails, claim),
-        (emails.select_overdue_email, {"patience_seconds": 2, "rate_slots": 16666}),
-        (emails.select_seconds_to_slot, {"rate_slots": 16666}),
-        (emails.postpone_followers, {"limit": BATCH}),
+        (emails.claim_emails, kinds | claim),
+        (emails.select_overdue_email, kinds | {"patience_seconds": 2, "rate_slots": 16666}),
+        (emails.select_seconds_to_slot, kinds | {"rate_slots": 16666}),
+        (emails.postpone_followers, kinds | {"limit": BATCH}),
         (
             emails.keep_renderings,
             {"email_ids": ids, "fences": [0] * BATCH, "sender": "noreply@example.com"}
-            | dict.fromkeys(("subjects", "text_bodies", "html_bodies", "calendars"), texts)
+            | dict.fromkeys(("reply_tos", "subjects", "text_bodies", "html_bodies", "calendars"), texts)
             | {"calendar_methods": ["REQUEST"] * BATCH},
         ),
         (

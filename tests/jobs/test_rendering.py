@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from html.parser import HTMLParser
 
 import pytest
 
@@ -110,7 +111,7 @@ def test_a_title_cannot_break_a_line(kind, line_break):
     title = f"Lunch{line_break}Bcc: carol@example.com"
     mail = render(kind, {**DATA, "name": title, "title": title, "organization_name": title})
     assert mail.subject.splitlines() == [mail.subject]
-    assert "Lunch Bcc: carol@example.com" in mail.subject or kind not in TITLED
+    assert "Lunch Bcc: carol@ example. com" in mail.subject or kind not in TITLED
     assert not any(line.startswith("Bcc:") for line in mail.text.splitlines())
 
 
@@ -133,6 +134,36 @@ def test_styles_are_inlined_and_the_dark_colours_stay(kind):
     assert '<body style="margin: 0' in html
     assert "prefers-color-scheme: dark" in html
     assert ".card-cell { padding" not in html
+
+
+class Page(HTMLParser):
+    """Note which tags are open, and what could lead or load anything from elsewhere."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.leading, self.titles = [], [], 0
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        """Open a tag."""
+        self.leading += [name for name, _ in attributes if name in ("href", "src", "action", "background", "srcset")]
+        self.titles += tag == "title"
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        """Close the tag that was opened last."""
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("text", ["N", "http://evil.example", '"><a href=http://evil.example>here</a>'])
+def test_a_page_is_whole_and_leads_nowhere(kind, text):
+    for role in ("guest", "host"):
+        names = dict.fromkeys(("name", "title", "organization_name", "new_email", "reason"), text)
+        page = Page(render(kind, DATA | names | {"role": role, "manage_token": None}).html)
+        assert (page.open, page.leading, page.titles) == ([], [], 1)
 
 
 @pytest.mark.parametrize("missing", ["name", "title", "start_time"])

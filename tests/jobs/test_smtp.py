@@ -132,9 +132,11 @@ def test_a_line_that_begins_with_a_dot_arrives_whole(start_server):
 
 def test_an_address_beyond_ascii_needs_a_server_that_takes_it(start_server):
     mailbox = Mailbox()
-    message = write_message(to="zoë@example.com")
+    message = write_message(to="zoë@example.com", reply_to=("zoé@example.com",))
     Smtp(HOST, start_server(mailbox, enable_SMTPUTF8=True)).send(message)
     assert mailbox.envelopes[0].rcpt_tos == ["zoë@example.com"]
+    mail = read_mail(mailbox.envelopes[0].content)
+    assert (mail["To"], mail["Reply-To"]) == ("zoë@example.com", "zoé@example.com")
     assert refusal_by(start_server(mailbox, enable_SMTPUTF8=False), message).failure is Failure.PERMANENT
 
 

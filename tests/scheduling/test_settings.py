@@ -48,6 +48,7 @@ BAD = [
     ("EMAIL_PROVIDER", "mailgun"),
     ("EMAIL_PROVIDER", ""),
     ("EMAIL_FROM", ""),
+    ("EMAIL_FROM", "Acme <mail@☃.example>"),
     ("EMAIL_API_BASE_URL", "ftp://example.com"),
     ("EMAIL_RATE_LIMIT", "0"),
     ("EMAIL_RATE_LIMIT", "fast"),
