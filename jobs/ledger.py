@@ -54,7 +54,7 @@ class Ledger:
     _has_slots: bool = field(default=False, init=False)
 
     def claim(self, limit: int) -> list[Row]:
-        """Claim the mails that are due longest, as many as the rate limit allows."""
+        """Claim the mails that are due longest, class by class, as many as the rate limit allows."""
         self._make_slots_once()
         with self.database.statement() as tx:
             rows: list[Row] = emails.claim_emails(
@@ -63,6 +63,7 @@ class Ledger:
                 limit=limit,
                 lease_seconds=LEASE_SECONDS,
                 rate_slots=self.settings.rate_slots,
+                reserved_slots=self.settings.reserved_slots,
                 rate_window=self.settings.rate_window,
             )
         return rows
@@ -98,7 +99,10 @@ class Ledger:
         """Return the seconds until a mail that is due may be offered, if it waits for the rate limit only."""
         with self.database.statement() as tx:
             seconds: float | None = emails.select_seconds_to_slot(
-                tx, kinds=self.kinds, rate_slots=self.settings.rate_slots
+                tx,
+                kinds=self.kinds,
+                rate_slots=self.settings.rate_slots,
+                reserved_slots=self.settings.reserved_slots,
             )
         return seconds
 
@@ -109,7 +113,11 @@ class Ledger:
             emails.postpone_followers(tx, kinds=self.kinds, limit=_FRONT)
         with self.database.statement() as tx:
             email_id: int | None = emails.select_overdue_email(
-                tx, kinds=self.kinds, patience_seconds=PATIENCE_SECONDS, rate_slots=self.settings.rate_slots
+                tx,
+                kinds=self.kinds,
+                patience_seconds=PATIENCE_SECONDS,
+                rate_slots=self.settings.rate_slots,
+                reserved_slots=self.settings.reserved_slots,
             )
         return email_id
 

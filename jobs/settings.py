@@ -27,6 +27,8 @@ Provider = Literal["mock", "smtp", "sendgrid", "resend"]
 PROVIDERS = get_args(Provider)
 # More slots than that are not looked through for each mail.
 _MOST_SLOTS = 6000
+# One slot in so many is kept for account mail, up to a number that is looked through for each claim.
+_RESERVED_SHARE, _MOST_RESERVED = 6, 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,11 @@ class EmailSettings:
     def rate_slots(self) -> int:
         """Return how many mails may be offered in a window."""
         return self.rate_limit * self.rate_window // 60
+
+    @property
+    def reserved_slots(self) -> int:
+        """Return how many of the slots, the first ones, are used for account mail only."""
+        return min(self.rate_slots // _RESERVED_SHARE, _MOST_RESERVED)
 
 
 @dataclass(frozen=True, slots=True)

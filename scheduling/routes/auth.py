@@ -9,7 +9,7 @@ from scheduling.blueprint import Blueprint
 from scheduling.context import caller_id, current_user, outbox, services, statement
 from scheduling.declarations import refuses
 from scheduling.errors import ApiError
-from scheduling.limited import count_failure, limited, limited_by_failures, refuse_after_failures
+from scheduling.limited import client_address, count_failure, limited, limited_by_failures, refuse_after_failures
 from scheduling.locations import created
 from scheduling.new_passwords import accept_password
 from scheduling.passwords import HashedPassword
@@ -38,6 +38,7 @@ def register(person: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str
             email=person["email"],
             password_hash=hashed.text,
             password_scheme=hashed.scheme,
+            origin=client_address(),
             request_id=g.request_id,
         )
         outbox.announce(tx, user["email_id"])

@@ -9,7 +9,7 @@ from flask import Response, g
 from scheduling.access import authenticated
 from scheduling.appointments import cancel, move_as_host, seize
 from scheduling.blueprint import Blueprint
-from scheduling.context import caller_id, now, outbox, reading, statement, transaction
+from scheduling.context import caller_id, now, outbox, reading, services, statement, transaction
 from scheduling.declarations import carries_etag, conditional, refuses
 from scheduling.errors import CONSTRAINTS, ApiError, booking_conflict, invalid, not_found
 from scheduling.etags import expected_versions, matches_none, not_modified, require_version, tagged
@@ -170,7 +170,12 @@ def restore_booking(booking_id: int) -> Response:
 def list_deliveries(booking_id: int) -> list[Row]:
     """List the e-mails about a booking, oldest first: sent, waiting or given up, and why."""
     with reading() as tx:
-        deliveries: list[Row] = emails.select_deliveries(tx, booking_id=booking_id, user_id=caller_id())
+        deliveries: list[Row] = emails.select_deliveries(
+            tx,
+            booking_id=booking_id,
+            user_id=caller_id(),
+            reserved_slots=services().settings.delivery.email.reserved_slots,
+        )
         if not deliveries and not bookings.select_booking(tx, booking_id=booking_id, user_id=caller_id()):
             raise not_found("Booking")
     return deliveries

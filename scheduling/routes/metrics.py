@@ -1,7 +1,7 @@
 """Numbers for Prometheus: how requests are answered, how much waits in the outbox, what failed and how."""
 
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from flask import Response, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -9,13 +9,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from jobs.classes import CLASSES
 from scheduling.access import public
 from scheduling.blueprint import Blueprint
 from scheduling.context import reading, services
 from scheduling.declarations import refuses
 from scheduling.errors import ApiError
 from scheduling.measurements import collectors
-from sql.queries import emails
+from sql.queries import Row, emails
 
 blueprint = Blueprint("metrics", __name__, description="Numbers for Prometheus.")
 
@@ -40,16 +41,27 @@ class _Outbox(Collector):
         """Read the state."""
         with reading() as tx:
             state = emails.select_outbox_state(tx)
+            classes = {row["class"]: row for row in emails.select_classes(tx)}
             outcomes = emails.select_outcomes(tx)
         yield GaugeMetricFamily("scheduling_emails_pending", "E-mails that wait to be sent", state["pending"])
         yield GaugeMetricFamily(
             "scheduling_emails_oldest_pending_seconds", "Age of the oldest", state["oldest_pending_seconds"]
         )
+        yield from _by_class(classes)
         yield GaugeMetricFamily("scheduling_emails_dead", "E-mails that failed for good", state["dead"])
         answers = CounterMetricFamily("scheduling_email_attempts", "Attempts by outcome", labels=["outcome"])
         for row in outcomes:
             answers.add_metric([row["outcome"]], row["count"])
         yield answers
+
+
+def _by_class(classes: Mapping[int, Row]) -> Iterator[Metric]:
+    """Yield what waits of each class, and how long the oldest has; of a class without a row that is nothing."""
+    for column, what in (("pending", "E-mails that wait, by class"), ("oldest_pending_seconds", "Age of the oldest")):
+        gauge = GaugeMetricFamily(f"scheduling_emails_class_{column}", what, labels=["class"])
+        for number, name in CLASSES.items():
+            gauge.add_metric([name], classes[number][column] if number in classes else 0)
+        yield gauge
 
 
 def _require_token() -> None:

@@ -1,40 +1,68 @@
 -- A worker owns a pending row from claim to settlement; its fence proves it. Times are the database's.
 
--- name: claim_emails(kinds, limit, lease_seconds, rate_slots, rate_window)
--- Claim the mails of known kinds that are due longest, as many as there are free rate slots.
+-- name: claim_emails(kinds, limit, lease_seconds, rate_slots, reserved_slots, rate_window)
+-- Claim the mails of known kinds that are due longest, class by class, as many as there are free rate slots.
 -- A mail about a booking waits for the earlier ones about the same booking, unless their kind is unknown here.
-WITH due AS MATERIALIZED (
-    SELECT id, row_number() OVER (ORDER BY next_attempt_at, id) AS position
+WITH free AS MATERIALIZED (
+    -- Of ten uses of an open slot three are offered to the lower classes first, one to each: no class starves.
+    SELECT count(*) FILTER (WHERE turn = -1) AS reserved, count(*) FILTER (WHERE turn >= 0) AS open,
+           count(*) FILTER (WHERE turn = 0) AS for_bookings, count(*) FILTER (WHERE turn = 1) AS for_others,
+           count(*) FILTER (WHERE turn = 2) AS for_bulk
     FROM (
+        (SELECT -1 AS turn FROM email_rate_slots WHERE slot <= :reserved_slots AND free_at <= now() LIMIT :limit)
+        UNION ALL
+        (SELECT mod(slot + turns, 10) FROM email_rate_slots
+         WHERE slot > :reserved_slots AND slot <= :rate_slots AND free_at <= now()
+         ORDER BY free_at
+         LIMIT :limit)
+    ) AS slots
+), due AS MATERIALIZED (
+    SELECT mail.id, class, own, row_number() OVER (PARTITION BY class ORDER BY mail.next_attempt_at, mail.id) AS place
+    FROM free,
+    LATERAL (VALUES (1, reserved, reserved + open), (2, for_bookings, open), (3, for_others, open), (4, for_bulk, open))
+        AS line (class, own, most),
+    LATERAL (
         SELECT id, next_attempt_at FROM emails
-        WHERE status = 'pending' AND next_attempt_at <= now() AND (lease_until IS NULL OR lease_until <= now())
-          AND kind = ANY(:kinds::text[])
+        WHERE status = 'pending' AND emails.class = line.class AND next_attempt_at <= now()
+          AND (lease_until IS NULL OR lease_until <= now()) AND kind = ANY(:kinds::text[])
           AND (booking_id IS NULL OR NOT EXISTS (
               SELECT FROM emails AS earlier
               WHERE earlier.booking_id = emails.booking_id AND earlier.id < emails.id AND earlier.status = 'pending'
                 AND earlier.kind = ANY(:kinds::text[])))
         ORDER BY next_attempt_at, id
-        LIMIT (
-            SELECT count(*) FROM (
-                SELECT FROM email_rate_slots WHERE slot <= :rate_slots AND free_at <= now() LIMIT :limit
-            ) AS free
-        )
+        LIMIT least(line.most, :limit)
         FOR UPDATE SKIP LOCKED
-    ) AS front
+    ) AS mail
+), chosen AS MATERIALIZED (
+    SELECT id, is_reserved, row_number() OVER (PARTITION BY is_reserved ORDER BY place <= own DESC, class, place) AS position
+    FROM (
+        SELECT id, class, own, place, class = 1 AND place <= own AS is_reserved FROM due
+        ORDER BY place <= own DESC, class, place
+        LIMIT :limit
+    ) AS first
 ), slot AS MATERIALIZED (
-    SELECT slot, row_number() OVER () AS position
+    SELECT slot, true AS is_reserved, row_number() OVER () AS position
     FROM (
         SELECT slot FROM email_rate_slots
-        WHERE slot <= :rate_slots AND free_at <= now()
-        ORDER BY free_at
-        LIMIT (SELECT count(*) FROM due)
+        WHERE slot <= :reserved_slots AND free_at <= now()
+        LIMIT (SELECT count(*) FROM chosen WHERE is_reserved)
         FOR UPDATE SKIP LOCKED
-    ) AS free
+    ) AS reserved
+    UNION ALL
+    SELECT slot, false, row_number() OVER ()
+    FROM (
+        SELECT slot FROM email_rate_slots
+        WHERE slot > :reserved_slots AND slot <= :rate_slots AND free_at <= now()
+        ORDER BY free_at
+        LIMIT (SELECT count(*) FROM chosen WHERE NOT is_reserved)
+        FOR UPDATE SKIP LOCKED
+    ) AS open
 ), pair AS MATERIALIZED (
-    SELECT due.id, slot.slot FROM due JOIN slot USING (position)
+    SELECT chosen.id, slot.slot FROM chosen JOIN slot USING (is_reserved, position)
 ), taken AS (
     -- Until it is settled a slot counts as used at the end of the lease.
-    UPDATE email_rate_slots SET free_at = now() + make_interval(secs => :lease_seconds::integer + :rate_window::integer)
+    UPDATE email_rate_slots
+    SET free_at = now() + make_interval(secs => :lease_seconds::integer + :rate_window::integer), turns = turns + 1
     WHERE slot = ANY(ARRAY(SELECT slot FROM pair))
 )
 -- As an array, because nothing else tells the planner that they are few.
@@ -92,35 +120,53 @@ WITH settled AS (
 )
 SELECT id FROM settled;
 
--- name: select_overdue_email(kinds, patience_seconds, rate_slots)$
+-- name: select_overdue_email(kinds, patience_seconds, rate_slots, reserved_slots)$
 -- Find a mail of a known kind that nobody came for although a rate slot is free.
-SELECT id FROM emails
-WHERE status = 'pending' AND kind = ANY(:kinds::text[]) AND next_attempt_at <= now() - make_interval(secs => :patience_seconds)
-  AND (lease_until IS NULL OR lease_until <= now())
-  AND EXISTS (SELECT FROM email_rate_slots WHERE slot <= :rate_slots AND free_at <= now())
-ORDER BY next_attempt_at, id
+SELECT mail.id
+FROM (VALUES (1), (2), (3), (4)) AS line (class),
+LATERAL (
+    SELECT id, next_attempt_at FROM emails
+    WHERE status = 'pending' AND emails.class = line.class AND kind = ANY(:kinds::text[])
+      AND next_attempt_at <= now() - make_interval(secs => :patience_seconds)
+      AND (lease_until IS NULL OR lease_until <= now())
+    ORDER BY next_attempt_at, id
+    LIMIT 1
+) AS mail
+WHERE EXISTS (SELECT FROM email_rate_slots
+              WHERE slot <= :rate_slots AND (line.class = 1 OR slot > :reserved_slots) AND free_at <= now())
+ORDER BY mail.next_attempt_at, mail.id
 LIMIT 1;
 
--- name: select_seconds_to_slot(kinds, rate_slots)$
--- Tell when the next rate slot is free, if none is and a mail of a known kind is due.
-SELECT extract(epoch FROM min(free_at) - now())::float8 AS seconds
-FROM email_rate_slots
-WHERE slot <= :rate_slots
-  -- In this order there is one plan only: along the line.
-  AND (SELECT id FROM emails
-       WHERE status = 'pending' AND next_attempt_at <= now() AND (lease_until IS NULL OR lease_until <= now())
-         AND kind = ANY(:kinds::text[])
-       ORDER BY next_attempt_at, id
-       LIMIT 1) IS NOT NULL
-HAVING min(free_at) > now();
+-- name: select_seconds_to_slot(kinds, rate_slots, reserved_slots)$
+-- Tell when the next rate slot is free, if none is for the mails of known kinds that are due.
+WITH due AS MATERIALIZED (
+    SELECT min(line.class) AS class
+    FROM (VALUES (1), (2), (3), (4)) AS line (class)
+    -- In this order there is one plan only: along the line.
+    WHERE (SELECT id FROM emails
+           WHERE status = 'pending' AND emails.class = line.class AND next_attempt_at <= now()
+             AND (lease_until IS NULL OR lease_until <= now()) AND kind = ANY(:kinds::text[])
+           ORDER BY next_attempt_at, id
+           LIMIT 1) IS NOT NULL
+)
+SELECT extract(epoch FROM free_at - now())::float8 AS seconds
+FROM due,
+LATERAL (
+    SELECT free_at FROM email_rate_slots
+    WHERE slot <= :rate_slots AND (due.class = 1 OR slot > :reserved_slots)
+    ORDER BY free_at
+    LIMIT 1
+) AS next
+WHERE due.class IS NOT NULL AND free_at > now();
 
 -- name: postpone_followers(kinds, limit)!
--- Let mails wait as long as the first one about the same booking; at the front of the line they would be in the way.
+-- Let mails wait as long as the first one about the same booking; at the front of their line they would be in the way.
 WITH follower AS MATERIALIZED (
     SELECT front.id, first.next_attempt_at AS due_at
-    FROM (
+    FROM (VALUES (1), (2), (3), (4)) AS line (class),
+    LATERAL (
         SELECT id, booking_id FROM emails
-        WHERE status = 'pending' AND next_attempt_at <= now() AND kind = ANY(:kinds::text[])
+        WHERE status = 'pending' AND emails.class = line.class AND next_attempt_at <= now() AND kind = ANY(:kinds::text[])
         ORDER BY next_attempt_at, id
         LIMIT :limit
     ) AS front,
@@ -148,11 +194,12 @@ INSERT INTO email_rate_slots (slot)
 SELECT generate_series(1, :rate_slots::integer)
 ON CONFLICT ON CONSTRAINT email_rate_slots_pkey DO NOTHING;
 
--- name: select_deliveries(booking_id, user_id)
+-- name: select_deliveries(booking_id, user_id, reserved_slots)
 -- List the e-mails about a booking of a person, oldest first.
 SELECT emails.id, kind, recipient, emails.status, attempts, last_error, emails.created_at,
        CASE WHEN emails.status = 'pending'
-            THEN greatest(next_attempt_at, (SELECT min(free_at) FROM email_rate_slots)) END AS next_attempt_at,
+            THEN greatest(next_attempt_at, (SELECT free_at FROM email_rate_slots WHERE slot > :reserved_slots
+                                            ORDER BY free_at LIMIT 1)) END AS next_attempt_at,
        CASE WHEN emails.status = 'sent' THEN settled_at END AS sent_at
 FROM emails JOIN bookings ON bookings.id = booking_id
 WHERE booking_id = :booking_id AND user_id = :user_id
@@ -164,6 +211,11 @@ SELECT (SELECT count(*) FROM emails WHERE status = 'pending') AS pending,
        coalesce((SELECT extract(epoch FROM now() - min(pending_since)) FROM emails WHERE status = 'pending'), 0)::float8
            AS oldest_pending_seconds,
        (SELECT count(*) FROM emails WHERE status = 'dead') AS dead;
+
+-- name: select_classes()
+-- Tell of each class how much waits, and since when.
+SELECT class, count(*) AS pending, extract(epoch FROM now() - min(pending_since))::float8 AS oldest_pending_seconds
+FROM emails WHERE status = 'pending' GROUP BY class ORDER BY class;
 
 -- name: select_outcomes()
 -- Tell how the providers answered so far.

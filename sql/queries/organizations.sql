@@ -102,11 +102,11 @@ WITH organization AS (
            jsonb_build_object('organization_id', organization.id)
     FROM member, organization
 ), email AS (
-    INSERT INTO emails (kind, recipient, data, request_id)
+    INSERT INTO emails (kind, recipient, data, origin, request_id)
     SELECT 'ORG_INVITE', invited.email,
            jsonb_build_object('name', invited.name, 'organization_id', organization.id,
                               'organization_name', organization.name, 'role', member.role),
-           :request_id
+           organization.id, :request_id
     FROM member, invited, organization
     RETURNING id
 )

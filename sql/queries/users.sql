@@ -1,12 +1,12 @@
--- name: insert_user(name, email, password_hash, password_scheme, request_id)^
+-- name: insert_user(name, email, password_hash, password_scheme, origin, request_id)^
 -- Register a person and promise the welcome; issued_at is for the token, in seconds since the epoch.
 WITH person AS (
     INSERT INTO users (name, email, password_hash, password_scheme)
     VALUES (:name, :email, :password_hash, :password_scheme)
     RETURNING id, name, email, role
 ), welcome AS (
-    INSERT INTO emails (kind, recipient, data, request_id)
-    SELECT 'WELCOME', email, jsonb_build_object('name', name), :request_id FROM person
+    INSERT INTO emails (kind, recipient, data, origin, request_id)
+    SELECT 'WELCOME', email, jsonb_build_object('name', name), hashtextextended(:origin, 0), :request_id FROM person
     RETURNING id
 )
 SELECT person.id, person.name, person.email, person.role,

@@ -21,13 +21,18 @@ class Rows:
         self.database = database
 
     def promise(
-        self, kind: str = "WELCOME", *, data: dict[str, Any] | None = None, booking_id: int | None = None
+        self,
+        kind: str = "WELCOME",
+        *,
+        data: dict[str, Any] | None = None,
+        booking_id: int | None = None,
+        origin: int | None = None,
     ) -> int:
         """Write an e-mail that is due, and return its id."""
         return self.ask(
-            "INSERT INTO emails (kind, recipient, data, booking_id, request_id)"
-            " VALUES (%s, 'alice@example.com', %s, %s, 'request-1') RETURNING id",
-            (kind, Json(data or DATA), booking_id),
+            "INSERT INTO emails (kind, recipient, data, booking_id, request_id, origin)"
+            " VALUES (%s, 'alice@example.com', %s, %s, 'request-1', %s) RETURNING id",
+            (kind, Json(data or DATA), booking_id, origin),
         )["id"]
 
     def booking(self, person: str = "alice@example.com") -> int:

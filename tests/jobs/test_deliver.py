@@ -28,6 +28,7 @@ def claim(delivery, limit=1, rate_limit=1000):
             limit=limit,
             lease_seconds=LEASE_SECONDS,
             rate_slots=rate_limit,
+            reserved_slots=0,
             rate_window=60,
         )
 

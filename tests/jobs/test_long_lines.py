@@ -9,8 +9,9 @@ from sql.queries import emails
 
 BOOKINGS = 60_000
 BATCH = 32
-# Pages of 8 KiB. A batch needs some ten for each mail; the table has thousands.
-FEW_PAGES = 1000
+# Pages of 8 KiB. A batch needs some twenty for each mail that may be next in its class, here of two; the table has
+# thousands.
+FEW_PAGES = 2000
 
 LINE = """
     WITH person AS (
@@ -20,8 +21,9 @@ LINE = """
         SELECT id, 'Standup', now(), now() + interval '1 hour' FROM person, generate_series(1, %(bookings)s)
         RETURNING id
     )
-    INSERT INTO emails (kind, recipient, data, booking_id, next_attempt_at)
-    SELECT kind, 'alice@example.com', '{}', id, now() - interval '1 hour' + id * interval '1 millisecond'
+    INSERT INTO emails (kind, recipient, data, booking_id, origin, next_attempt_at)
+    SELECT kind, 'alice@example.com', '{}', id, CASE WHEN id %% 2 = 0 THEN id END,
+           now() - interval '1 hour' + id * interval '1 millisecond'
     FROM diary, (VALUES (0, 'BOOKING_CONFIRMATION'), (1, 'BOOKING_CANCELLED')) AS mail (position, kind)
     ORDER BY id, position
 """
@@ -70,13 +72,13 @@ def full_scans(plan):
 @pytest.mark.parametrize("generic", [False, True], ids=["planned for these values", "planned for any values"])
 def test_statements_read_the_front_of_a_long_line_only(long_line, generic):
     kinds = {"kinds": sorted(KINDS)}
-    claim = {"limit": BATCH, "lease_seconds": 15, "rate_slots": 16666, "rate_window": 1}
+    claim = {"limit": BATCH, "lease_seconds": 15, "rate_slots": 16666, "reserved_slots": 50, "rate_window": 1}
     ids = [row["id"] for row in long_line.ask_all(f"SELECT id FROM emails ORDER BY id LIMIT {BATCH}")]
     texts = ["text"] * BATCH
     for statement, parameters in (
         (emails.claim_emails, kinds | claim),
-        (emails.select_overdue_email, kinds | {"patience_seconds": 2, "rate_slots": 16666}),
-        (emails.select_seconds_to_slot, kinds | {"rate_slots": 16666}),
+        (emails.select_overdue_email, kinds | {"patience_seconds": 2, "rate_slots": 16666, "reserved_slots": 50}),
+        (emails.select_seconds_to_slot, kinds | {"rate_slots": 16666, "reserved_slots": 50}),
         (emails.postpone_followers, kinds | {"limit": BATCH}),
         (
             emails.keep_renderings,

@@ -45,6 +45,9 @@ def test_numbers_of_the_outbox_are_told(people, client, database, path):
     if path == "//metrics":
         assert "scheduling_emails_pending 1.0" in answer.text
         assert "scheduling_emails_dead 1.0" in answer.text
+        assert 'scheduling_emails_class_pending{class="booking"} 1.0' in answer.text
+        assert 'scheduling_emails_class_pending{class="bulk"} 0.0' in answer.text
+        assert 'scheduling_emails_class_oldest_pending_seconds{class="account"} 0.0' in answer.text
         assert 'scheduling_email_attempts_total{outcome="sent"} 7.0' in answer.text
     else:
         assert (answer.json["outbox"]["pending"], answer.json["outbox"]["dead"]) == (1, 1)

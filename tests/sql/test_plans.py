@@ -54,6 +54,7 @@ VALUES = {
     "kinds": ["BOOKING_CONFIRMATION", "WELCOME"],
     "patience_seconds": 2,
     "rate_slots": 30,
+    "reserved_slots": 5,
 }
 VARIANTS = {
     "select_bookings": [
