@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from flask import Response, current_app, g, request
 
-from scheduling.context import services
+from scheduling.context import transaction
 from scheduling.errors import ApiError, invalid_header
 from scheduling.json_body import read_json
 from sql.database import Transaction
@@ -35,7 +35,7 @@ def idempotent(view: View) -> View:
         if not _KEY.fullmatch(key):
             raise invalid_header("Idempotency-Key", "An Idempotency-Key has 1 to 255 visible ASCII characters")
         fingerprint = _fingerprint(read_json(request))
-        with services().database.transaction() as tx:
+        with transaction() as tx:
             known = _known_answer(tx, key, fingerprint)
             return known or _answer_once(tx, key, fingerprint, lambda: view(*args, **kwargs))
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.people import time_on
-from tests.scheduling.answers import assert_refused, rows
+from tests.scheduling.answers import assert_refused, nothing_written, rows
 
 KEY = {"Idempotency-Key": "one"}
 
@@ -52,6 +52,13 @@ def test_refusal_leaves_the_key_free(people, database):
     answer = people.alice.post("/bookings", body(exclusive=True), headers=KEY)
     assert answer.status_code == 201
     assert "Idempotency-Replayed" not in answer.headers
+
+
+def test_revoked_token_writes_nothing_under_a_key(people, database):
+    assert people.alice.post("/auth/revoke").status_code == 200
+    with nothing_written(database):
+        answer = people.alice.post("/bookings", body(), headers=KEY)
+        assert (answer.status_code, answer.json["code"]) == (401, "token_invalid")
 
 
 def test_keys_belong_to_the_user(people, database):
