@@ -49,6 +49,7 @@ class Housekeeping:
         for delete in (
             emails.delete_sent_emails,
             idempotency.delete_old_answers,
+            idempotency.delete_old_guest_answers,
             tokens.delete_expired_tokens,
             appointments.delete_old_holds,
         ):

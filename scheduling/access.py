@@ -11,6 +11,7 @@ from flask import Flask, g, request
 from scheduling.context import current_user, reading
 from scheduling.errors import ApiError
 from scheduling.guests import manage_token
+from scheduling.idempotency import is_idempotent
 from scheduling.tokens import Token, read_token, token_invalid
 from sql.database import Guard
 
@@ -19,6 +20,9 @@ View = Callable[..., Any]
 # What it raises, and with which code, stands in sql/migrations.
 _REQUIRE_CALLER = "SELECT require_caller(%(user_id)s, %(issued_at)s, %(token_id)s)"
 _REVOKED = "TK401"
+
+# With both, what a request does is a user's or nobody's.
+_BOTH = ("Authorization", "Idempotency-Key")
 
 # What Flask would add by itself; none of it is ours to declare.
 _OF_FLASK = frozenset({"static"})
@@ -52,11 +56,15 @@ def guest(view: View) -> View:
 
 
 def optionally_authenticated(view: View) -> View:
-    """Let anyone in, and know who it is when a valid token says so."""
+    """Let anyone in, and know who it is when a valid token says so.
+
+    Beside an Idempotency-Key a token must count: what is kept under a person's key is kept for nobody else.
+    """
+    keyed = is_idempotent(view)
 
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        g.token = _acceptable_token()
+        g.token = _acceptable_token(needed=keyed and all(name in request.headers for name in _BOTH))
         return view(*args, **kwargs)
 
     return _declare(wrapper, Access.OPTIONAL)
@@ -124,16 +132,18 @@ def _sign_in(token: Token) -> None:
     g.guard = Guard(_REQUIRE_CALLER, {name: getattr(token, name) for name in ("user_id", "issued_at", "token_id")})
 
 
-def _acceptable_token() -> Token | None:
-    """Return the token of the request, None when there is none that counts."""
+def _acceptable_token(*, needed: bool) -> Token | None:
+    """Return the token of the request, None when there is none that counts.
+
+    Where it is needed one that does not count raises ApiError 401, a revoked one too.
+    """
     try:
         token = read_token(_bearer_token())
-        # What is kept under a person's key is kept for nobody else.
-        if "Idempotency-Key" in request.headers:
+        if needed:
             _sign_in(token)
             _require_caller()
     except ApiError as error:
-        if error.status != 401:
+        if needed or error.status != 401:
             raise
         return None
     finally:

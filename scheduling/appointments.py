@@ -5,9 +5,9 @@ what is free: nobody who was told "free" is refused, and the constraint on claim
 """
 
 import hashlib
-import hmac
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from flask import g
 
 from scheduling.context import now, outbox
 from scheduling.errors import ApiError, booking_conflict, invalid
+from scheduling.manage_tokens import hash_manage_token, make_manage_token, tell_manage_token
 from scheduling.openings import Opening
 from sql.database import Transaction
 from sql.queries import Row, appointments
@@ -23,6 +24,15 @@ from sql.queries import Row, appointments
 HOLD_SECONDS = 300
 # What a booking is judged by, and nobody is shown.
 _KEPT_HERE = frozenset({"manage_token_hash", "buffer_before_minutes", "buffer_after_minutes"})
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A guest's booking, as its first host has it, and the token that manages it."""
+
+    row: Row
+    token: str
+    repeated: bool = False
 
 
 def hold(tx: Transaction, event_type_uid: str, start: datetime, address: str, most: int) -> Row:
@@ -55,17 +65,22 @@ def hold(tx: Transaction, event_type_uid: str, start: datetime, address: str, mo
     return held
 
 
-def book(tx: Transaction, event_type_uid: str, request: dict[str, Any]) -> tuple[Row, str]:
-    """Book a time for a guest; return the booking, as its first host has it, and the token that manages it."""
+def book(tx: Transaction, event_type_uid: str, request: dict[str, Any]) -> Booked:
+    """Book a time for a guest; a hold that this guest has booked already is answered with its booking."""
     start: datetime = request["start"]
     opening = Opening(tx, event_type_uid, hold_uid=request["hold"])
-    held = opening.held
+    held, hold_hash = opening.held, _hash_of_hold(event_type_uid, request)
     if held and held["start_time"] != start:
         raise invalid("/hold", "The hold is for another time")
+    if hold_hash and not held:
+        booked = _booked_before(tx, hold_hash)
+        if booked:
+            return booked
     user_ids, assignment = opening.choose(tx, start)
-    row, token, uid = opening.bookable.row, secrets.token_urlsafe(32), secrets.token_urlsafe(16)
+    row, uid = opening.bookable.row, secrets.token_urlsafe(16)
+    token = make_manage_token(uid)
     guest = {name: request[name] for name in ("name", "email", "time_zone", "notes")}
-    booked: list[Row] = appointments.insert_appointment(
+    rows: list[Row] = appointments.insert_appointment(
         tx,
         uid=uid,
         event_type_uid=row["uid"],
@@ -75,13 +90,14 @@ def book(tx: Transaction, event_type_uid: str, request: dict[str, Any]) -> tuple
         user_ids=user_ids,
         guest=orjson.dumps(guest).decode(),
         assignment=orjson.dumps(assignment).decode(),
-        manage_token_hash=_hash(token),
+        manage_token_hash=hash_manage_token(token),
         buffer_before_minutes=row["buffer_before_minutes"],
         buffer_after_minutes=row["buffer_after_minutes"],
         hold_id=held["id"] if held else None,
+        hold_hash=hold_hash if held else None,
     )
     _tell(tx, uid, "APPOINTMENT_CONFIRMED", "BOOKING_CONFIRMED", token)
-    return booked[0], token
+    return Booked(rows[0], token)
 
 
 def move(tx: Transaction, booking: Row, start: datetime) -> Row:
@@ -158,12 +174,6 @@ def seize(tx: Transaction, uid: str, user_id: int | None = None) -> Row | None:
     return booking
 
 
-def is_managed_by(booking: Row | None, token: str) -> bool:
-    """Tell whether a token manages a booking."""
-    known = bytes(booking["manage_token_hash"]) if booking else b""
-    return hmac.compare_digest(known, _hash(token))
-
-
 def _tell(tx: Transaction, uid: str, kind: str, notification: str, token: str | None = None) -> None:
     told = appointments.tell_of_appointment(
         tx, uid=uid, kind=kind, type=notification, manage_token=token, request_id=g.request_id
@@ -177,8 +187,19 @@ def _own(rows: Sequence[Row], booking: Row) -> Row:
     return next((row for row in rows if row["id"] == booking["id"]), rows[0])
 
 
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+def _booked_before(tx: Transaction, hold_hash: bytes) -> Booked | None:
+    """Return what was booked on a hold; None where nothing was, or its token cannot be told again."""
+    row: Row | None = appointments.select_booked(tx, hold_hash=hold_hash)
+    token = tell_manage_token(row) if row else None
+    return Booked(row, token, repeated=True) if row and token else None
+
+
+def _hash_of_hold(event_type_uid: str, request: dict[str, Any]) -> bytes | None:
+    """Name a hold together with what it was booked for: for another start or guest it is a hold that has run out."""
+    if request["hold"] is None:
+        return None
+    text = orjson.dumps([request["hold"], event_type_uid, request["start"], request["email"]])
+    return hashlib.sha256(text).digest()
 
 
 def _refuse_ended(booking: Row) -> None:

@@ -99,7 +99,14 @@ def _refusals(operation: Json, view: View, facts: Declared) -> dict[str, list[st
     if any(parameter["in"] == "query" for parameter in operation.get("parameters", [])):
         codes.add("validation_error")
     if is_idempotent(view):
-        codes |= {"validation_error", "idempotency_in_progress", "idempotency_mismatch"}
+        # Beside a key a token must count, also where none is needed.
+        codes |= {
+            "unauthorized",
+            "token_invalid",
+            "validation_error",
+            "idempotency_in_progress",
+            "idempotency_mismatch",
+        }
     if facts.conditional and any(parameter["name"] == "If-Match" for parameter in operation.get("parameters", [])):
         codes.add("precondition_failed")
     by_status: dict[str, list[str]] = {}

@@ -22,6 +22,10 @@ CODES: dict[str, tuple[int, str]] = {
     "booking_ended": (409, "This meeting is over; book another one"),
     "guest_booking": (409, "A guest made this booking; only they can make it again"),
     "slot_taken": (409, "This time is taken; others may be free"),
+    "already_booked": (
+        409,
+        "This guest has booked this time already; the confirmation in their mail says how to manage it",
+    ),
     "idempotency_in_progress": (
         409,
         "The first request under this Idempotency-Key is still running; repeat it shortly",

@@ -31,6 +31,7 @@ TABLES = (
     "analytics_events",
     "revoked_tokens",
     "idempotency_keys",
+    "guest_idempotency_keys",
     "users",
     # After users: removing somebody waits for a rollup that may still be at work on these.
     "analytics_last_seen",

@@ -15,8 +15,8 @@ from scheduling.bookable import find_bookable, require_insider, select_taken
 from scheduling.context import caller_id, reading, services, transaction
 from scheduling.declarations import carries_etag, refuses
 from scheduling.etags import tagged
-from scheduling.guests import for_guest
-from scheduling.idempotency import idempotent
+from scheduling.guests import for_guest, guest_address
+from scheduling.idempotency import idempotent, idempotent_by, replayed
 from scheduling.limited import client_address, limited
 from scheduling.locations import created
 from scheduling.openings import taking_time
@@ -100,14 +100,20 @@ def release_hold(hold_uid: str) -> dict[str, Any]:
 @blueprint.post("/event-types/<uid:event_type_uid>/bookings")
 @optionally_authenticated
 @limited("rate_limit_guests")
-@idempotent
+@idempotent_by(guest_address)
 @carries_etag
-@refuses("not_found", "not_bookable", "slot_taken", "booking_conflict")
+@refuses("not_found", "not_bookable", "slot_taken", "already_booked", "booking_conflict")
 @blueprint.arguments(AppointmentIn)
 @blueprint.response(201, AppointmentMadeOut)
 def book_as_guest(request: dict[str, Any], event_type_uid: str) -> tuple[Response, int, dict[str, str]]:
     """Book a time as a guest; the answer has the token that moves and cancels the booking."""
     with taking_time() as tx:
-        booking, token = book(tx, event_type_uid, request)
-    answer = {"message": "Booking created successfully", "booking": for_guest(booking), "manage_token": token}
-    return tagged(booking, answer, by="uid"), 201, created(f"/guest/bookings/{booking['uid']}")
+        booked = book(tx, event_type_uid, request)
+    answer = {
+        "message": "Booking created successfully",
+        "booking": for_guest(booked.row),
+        "manage_token": booked.token,
+    }
+    response = tagged(booked.row, answer, by="uid")
+    location = created(f"/guest/bookings/{booked.row['uid']}")
+    return replayed(response) if booked.repeated else response, 201, location

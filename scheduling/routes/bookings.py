@@ -95,7 +95,7 @@ def read_booking(booking_id: int) -> Response:
 @authenticated
 @carries_etag
 @conditional
-@refuses("not_found", "booking_cancelled", "booking_conflict")
+@refuses("not_found", "booking_cancelled", "booking_conflict", "already_booked")
 @blueprint.arguments(BookingChangeIn)
 @blueprint.response(200, BookingWrittenOut)
 def change_booking(changes: dict[str, Any], booking_id: int) -> Response:

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response, g
 
 from scheduling.access import guest
-from scheduling.appointments import cancel, is_managed_by, move, seize
+from scheduling.appointments import cancel, move, seize
 from scheduling.blueprint import Blueprint
 from scheduling.context import reading, transaction
 from scheduling.declarations import carries_etag, conditional, refuses
@@ -13,6 +13,7 @@ from scheduling.errors import not_found
 from scheduling.etags import matches_none, not_modified, require_version, tagged
 from scheduling.guests import for_guest
 from scheduling.limited import limited
+from scheduling.manage_tokens import is_managed_by
 from scheduling.openings import taking_time
 from scheduling.schemas.appointments import AppointmentChangedOut, CancellationIn, GuestBookingOut, MoveIn
 from sql.queries import Row, appointments
@@ -42,7 +43,15 @@ def read_guest_booking(booking_uid: str) -> Response:
 @limited("rate_limit_guests")
 @carries_etag
 @conditional
-@refuses("not_found", "not_bookable", "booking_cancelled", "booking_ended", "slot_taken", "booking_conflict")
+@refuses(
+    "not_found",
+    "not_bookable",
+    "booking_cancelled",
+    "booking_ended",
+    "slot_taken",
+    "already_booked",
+    "booking_conflict",
+)
 @blueprint.arguments(MoveIn)
 @blueprint.response(200, AppointmentChangedOut)
 def move_guest_booking(wish: dict[str, Any], booking_uid: str) -> Response:

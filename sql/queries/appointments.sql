@@ -97,18 +97,27 @@ DELETE FROM holds WHERE uid = :uid;
 DELETE FROM holds
 WHERE id IN (SELECT id FROM holds WHERE expires_at < now() ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED);
 
--- name: insert_appointment(uid, event_type_uid, title, start_time, end_time, user_ids, guest, assignment, manage_token_hash, buffer_before_minutes, buffer_after_minutes, hold_id)
+-- name: insert_appointment(uid, event_type_uid, title, start_time, end_time, user_ids, guest, assignment, manage_token_hash, buffer_before_minutes, buffer_after_minutes, hold_id, hold_hash)
 -- Book hosts for a guest, in place of the hold that the guest has; a row for each host.
 DELETE FROM holds WHERE id = :hold_id::bigint;
 INSERT INTO bookings (user_id, title, start_time, end_time, exclusive, uid, event_type_uid, hosts, guest, assignment,
-                      manage_token_hash, buffer_before_minutes, buffer_after_minutes)
+                      manage_token_hash, buffer_before_minutes, buffer_after_minutes, guest_address, hold_hash)
 SELECT user_id, :title, :start_time::timestamptz, :end_time::timestamptz, true, :uid, :event_type_uid,
        :user_ids::bigint[], :guest::jsonb, :assignment::jsonb, :manage_token_hash::bytea,
-       :buffer_before_minutes::integer, :buffer_after_minutes::integer
+       :buffer_before_minutes::integer, :buffer_after_minutes::integer, :guest::jsonb ->> 'email', :hold_hash::bytea
 FROM unnest(:user_ids::bigint[]) AS host (user_id)
 ORDER BY user_id
 RETURNING id, user_id, title, start_time, end_time, status, exclusive, uid, event_type_uid, hosts, guest, assignment,
           version, created_at, updated_at;
+
+-- name: select_booked(hold_hash)^
+-- Find what was booked on a hold within a day, as the first host has it.
+SELECT id, user_id, title, start_time, end_time, status, exclusive, uid, event_type_uid, hosts, guest, assignment,
+       version, created_at, updated_at, manage_token_hash
+FROM bookings
+WHERE hold_hash = :hold_hash::bytea AND created_at > now() - interval '24 hours'
+ORDER BY user_id
+LIMIT 1;
 
 -- name: select_appointment(uid, user_id)^
 -- Find a booking by a guest, as one of its hosts has it, or the first one.

@@ -1,6 +1,6 @@
 """Rivals for people who can be booked: guests, holders, guests who move, and hosts with entries of their own."""
 
-from itertools import chain, islice, repeat
+from itertools import chain, count, islice, repeat
 from random import Random
 
 import pytest
@@ -12,6 +12,7 @@ from tests.scheduling.guests import GUEST, text
 
 GATE = writers_of("bookings", "holds")
 TEAMS = {"one": 1, "any": 3, "all": 3}
+_numbers = count(1)
 REFUSALS = {(409, "slot_taken"), (409, "booking_conflict")}
 
 
@@ -36,8 +37,13 @@ class Team:
         self.client = arena.stack.client
 
     def book(self, start, **more):
-        """Return the request of a guest."""
-        return Call("POST", f"/event-types/{self.link}/bookings", GUEST | {"start": text(start)} | more)
+        """Return the request of a guest who has not booked before."""
+        guest = GUEST | {"email": f"gail{next(_numbers)}@example.com", "start": text(start)}
+        return Call("POST", f"/event-types/{self.link}/bookings", guest | more)
+
+    def guests(self, start, number):
+        """Return the requests of several guests for one time."""
+        return [self.book(start) for _ in range(number)]
 
     def hold(self, start):
         """Return the request of a holder."""
@@ -95,7 +101,7 @@ def winners(answers):
 def test_of_guests_as_many_win_as_there_is_room(arena, team):
     def play(day):
         start = time_on(day, 10)
-        answers = arena.race([team.book(start)] * RIVALS, gate=GATE)
+        answers = arena.race(team.guests(start, RIVALS), gate=GATE)
         assert tally(answers) == {201: team.room, (409, "slot_taken"): RIVALS - team.room}
         assert not team.offers(start)
         near = {slot["start"] for answer in answers if answer.status == 409 for slot in answer.json["slots"]}
@@ -178,7 +184,7 @@ def test_time_that_is_given_back_is_taken_once(arena, team):
         start = time_on(day, 10)
         booked = [team.booked(start) for _ in range(team.room)]
         leaving = [team.cancel(booked[0]), team.cancel(booked[0]), team.move(booked[-1], start.replace(hour=15))]
-        rivals = [*leaving, *[team.book(start)] * (RIVALS - len(leaving))]
+        rivals = [*leaving, *team.guests(start, RIVALS - len(leaving))]
         answers = arena.race(Random(day).sample(rivals, RIVALS), gate=GATE)
         taken = sum(answer.status == 201 for answer in answers)
         # One is cancelled once; who is not the same may have moved away too.
@@ -188,7 +194,7 @@ def test_time_that_is_given_back_is_taken_once(arena, team):
         # Who was moved away first and cancelled then has left one time, not two.
         assert taken <= min(left, team.room)
         # Whoever comes later finds all that is left.
-        answers = arena.race([team.book(start)] * RIVALS, gate=GATE)
+        answers = arena.race(team.guests(start, RIVALS), gate=GATE)
         confirmed = arena.ask(
             "SELECT DISTINCT uid FROM bookings WHERE event_type_uid = %s AND start_time = %s AND status = 'confirmed'",
             team.link,
@@ -222,7 +228,9 @@ def test_hold_that_is_booked_and_let_go_at_once_leaves_one_of_both(arena, team):
         start = time_on(day, 10)
         hold = team.held(start)
         release = Call("DELETE", f"/holds/{hold}")
-        answers = arena.race([release, team.book(start, hold=hold)] * (RIVALS // 2), gate=GATE)
+        answers = arena.race(
+            [call for _ in range(RIVALS // 2) for call in (release, team.book(start, hold=hold))], gate=GATE
+        )
         booked = [answer for answer in answers if answer.status == 201]
         assert len(booked) == team.room
         assert refusals(answers) <= REFUSALS
@@ -239,7 +247,7 @@ def test_holds_that_have_run_out_are_in_nobodys_way(arena, team):
         for hour in (9, 10, 11):
             team.held(start.replace(hour=hour))
         arena.ask("UPDATE holds SET expires_at = now() - interval '1 second' RETURNING id")
-        rivals = [team.enter(host, start) for host in team.hosts] * 2 + [team.book(start)] * RIVALS
+        rivals = [team.enter(host, start) for host in team.hosts] * 2 + team.guests(start, RIVALS)
         answers = arena.race(Random(day).sample(rivals[:RIVALS], RIVALS), gate=GATE)
         assert refusals(answers) <= REFUSALS
         assert winners(answers)

@@ -10,7 +10,7 @@ from scheduling.app import create_app
 from scheduling.context import services
 from tests.client import Client
 from tests.people import Person, time_on
-from tests.scheduling.guests import book, guest, hold, text
+from tests.scheduling.guests import GUEST, book, guest, hold, text
 
 HOSTS, DAYS = (1, 10), (1, 62)
 # After so many times a statement is prepared, and goes by its name from then on.
@@ -151,3 +151,22 @@ def test_move_takes_as_many_statements_for_many_hosts_as_for_one(watched, log, l
     one, many = (heard(log, mover(link)) for _, link, _ in links.values())
     assert one == many
     assert len(one) <= 9
+
+
+def test_key_costs_a_guest_three_statements_and_the_repetition_as_few(watched, log, links):
+    link, keys = links[1][1], iter(range(24 * 60))
+
+    def book_under(key):
+        body = GUEST | {"start": text(time_on(7, key))}
+        return watched.post(f"/event-types/{link}/bookings", body, headers={"Idempotency-Key": str(key)})
+
+    plain = heard(log, lambda: book(watched, link, time_on(7, next(keys))), 201)
+    assert len(heard(log, lambda: book_under(next(keys)), 201)) == len(plain) + 3
+    # The lock, the answer, the end.
+    assert len(heard(log, lambda: book_under(10), 201)) == 3
+
+
+def test_repetition_on_a_booked_hold_takes_no_more_statements_than_a_booking(watched, log, links):
+    link = links[10][1]
+    held = hold(watched, link, time_on(7, 10)).json["hold"]
+    assert len(heard(log, lambda: book(watched, link, time_on(7, 10), hold=held), 201)) <= 6
