@@ -8,7 +8,7 @@ from marshmallow import ValidationError, fields, validates_schema
 from marshmallow.validate import Length, OneOf
 
 from scheduling.availability.facts import DAYS
-from scheduling.availability.wall_clock import find_zone
+from scheduling.availability.wall_clock import find_zone, zone_names
 from scheduling.schemas.fields import Input, Output, StrictBoolean, Text
 
 _TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
@@ -19,7 +19,9 @@ def _is_zone(name: str) -> None:
     try:
         find_zone(name)
     except ValueError as error:
-        raise ValidationError(str(error)) from None
+        # What Etc/GMT+5 becomes in a query whose + is not escaped.
+        hint = " In a query, write its + as %2B." if name.replace(" ", "+") in zone_names() else ""
+        raise ValidationError(f"{error}{hint}") from None
 
 
 class TimeZone(fields.String):

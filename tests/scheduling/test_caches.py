@@ -1,11 +1,13 @@
 """What caches between a client and the API may keep, and for whom."""
 
 import re
+import socket
 
 import pytest
 from flask.testing import FlaskClient
 
 from scheduling.app import create_app
+from scheduling.malformed import write_refusal
 from scheduling.settings import read_settings
 from tests.attack.operations import create_app_without_servers
 from tests.people import time_on
@@ -25,6 +27,16 @@ def test_no_anonymous_answer_is_kept_without_being_asked_for_again(app, path, me
     answer = FlaskClient(app, app.response_class).open(path, method=method)
     expected = {KEPT.get(path, "no-cache") if answer.status_code == 200 else "no-cache", "no-store"}
     assert set(answer.headers.getlist("Cache-Control")) < expected, answer.headers
+
+
+@pytest.mark.parametrize("status", [400, 414, 431])
+def test_refusal_of_what_is_no_http_is_not_kept_either_and_is_the_same_for_every_origin(status):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        write_refusal(ours, status, "", "")
+        head = theirs.recv(65_536).partition(b"\r\n\r\n")[0].decode()
+    assert "Cache-Control: no-cache" in head.splitlines()
+    assert "Access-Control" not in head
 
 
 def test_slots_are_asked_for_again_each_time(client, people):

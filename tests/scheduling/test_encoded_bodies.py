@@ -11,7 +11,9 @@ from tests.scheduling.test_json_body import JSON, send
 @pytest.mark.parametrize(
     "coding", ["gzip", "x-gzip", "br", "deflate", "zstd", "GZIP", "identity, gzip", "aws-chunked", "x"]
 )
-@pytest.mark.parametrize("body", [b'{"eventType": "x"}', gzip.compress(b'{"eventType": "x"}'), b""])
+@pytest.mark.parametrize(
+    "body", [b'{"eventType": "x"}', gzip.compress(b'{"eventType": "x"}'), b""], ids=["plain", "compressed", "none"]
+)
 def test_encoded_body_is_refused(client, database, coding, body):
     with nothing_written(database):
         answer = send(client, body, headers={"Content-Encoding": coding})

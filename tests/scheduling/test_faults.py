@@ -92,6 +92,15 @@ def test_offset_behind_a_space_gets_the_hint(people, time):
     assert "%2B" in answer.json["error"]
 
 
+def test_zone_whose_plus_is_not_escaped_is_refused_with_a_hint(client, people):
+    path = f"/event-types/{people.alice.link()}/slots?from={time_on(1):%FT%TZ}&to={time_on(2):%FT%TZ}&time_zone="
+    answer = client.get(f"{path}Etc/GMT+5")
+    assert_refused(answer, 400, "validation_error", "?time_zone")
+    assert "%2B" in answer.json["error"]
+    assert client.get(f"{path}Etc/GMT%2B5").json["time_zone"] == "Etc/GMT+5"
+    assert "%2B" not in client.get(f"{path}Etc/GMT 99").json["error"]
+
+
 @pytest.mark.parametrize(
     "time", ["2030-01-01T09:00:00", "2030-01-01 09:00:00", "tomorrow", "", "2030-01-01T09:00:00Z "]
 )
