@@ -1,7 +1,7 @@
 # Each target is one command. Those of the project run inside .venv, which `setup` creates and keeps up to date.
 
 PYTHON ?= python3
-PINNED = --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet
+LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check format lint types imports coverage bench chaos attack audit requirements clean
@@ -9,7 +9,7 @@ PINNED = --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## create .venv and install what requirements-dev.txt pins
+setup: ## create .venv and install all that requirements-dev.txt locks
 	@$(PYTHON) scripts/dev.py setup
 
 run: ## run PostgreSQL, Valkey, the API and the e-mail worker (PORT=3000)
@@ -49,9 +49,12 @@ attack: setup ## attack the API with at least 20,000 requests (ATTACK_REQUESTS=2
 audit: setup ## look for known vulnerabilities of the packages that are pinned (needs the network)
 	@.venv/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.txt
 
-requirements: ## compile setup.cfg into the two files of pinned packages (needs uv)
-	@uv pip compile setup.cfg $(PINNED) -o requirements.txt
-	@uv pip compile setup.cfg --extra dev $(PINNED) -o requirements-dev.txt
+requirements: ## lock what setup.cfg asks for (needs uv and the network; ARGUMENTS=--upgrade takes newer releases)
+	@$(LOCK) setup.cfg --extra dev -o requirements-dev.txt $(ARGUMENTS)
+	@$(LOCK) setup.cfg --extra run -c requirements-dev.txt -o requirements-run.txt
+	@$(LOCK) setup.cfg -c requirements-dev.txt -o requirements.txt
+	@cd scripts/bench/peers && $(LOCK) requirements.in -o requirements.txt $(ARGUMENTS)
+	@uv run --quiet --isolated --no-project --with pip,packaging python -m scripts.wheels
 
 clean: ## remove what tools have made, but not the data in .local
 	@rm -rf .venv build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache *.egg-info

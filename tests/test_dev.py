@@ -27,6 +27,7 @@ PARTS = (
     "wsgi.py",
     "gunicorn.conf.py",
     "Procfile",
+    "requirements-run.txt",
     "requirements-dev.txt",
 )
 # A bound and not a wait: on a busy machine, making an environment alone can take a minute.

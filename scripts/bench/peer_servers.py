@@ -13,6 +13,7 @@ from scripts.bench.errors import BenchError
 from scripts.bench.programs import Place, run, start, wait_until_ready
 from scripts.bench.seed import Say, fingerprint
 from scripts.bench.server import Server
+from scripts.dev import AS_LOCKED
 from scripts.ports import free_port
 from scripts.servers import HOST, Valkey
 
@@ -83,7 +84,7 @@ def install_python(folder: Path, environment: Mapping[str, str]) -> Place:
     requirements = SOURCES / "requirements.txt"
     commands = [
         [sys.executable, "-m", "venv", "--clear", str(place)],
-        [f"{place}/bin/pip", "install", "--quiet", "--requirement", str(requirements)],
+        [f"{place}/bin/pip", "install", "--quiet", *AS_LOCKED, "--requirement", str(requirements)],
     ]
     once(place, requirements, commands, folder, "pip could not install it")
     path = f"{place}/bin{os.pathsep}{environment.get('PATH', os.defpath)}"

@@ -22,6 +22,7 @@ from scripts.bench.report import table
 from scripts.bench.routes import BARE, ROUTES, Person, ask, check
 from scripts.bench.system import API, BARE_FLASK, BARE_WSGI, read_procfile
 from scripts.servers import HOST
+from scripts.wheels import read_pins
 
 SVG = "{http://www.w3.org/2000/svg}"
 LIST = "GET /bookings"
@@ -216,8 +217,11 @@ def test_peers_are_pinned_and_name_no_registry():
     )
     wanted = json.loads((SOURCES / "package.json").read_text())["dependencies"]
     assert wanted == {name: lock["packages"][f"node_modules/{name}"]["version"] for name in wanted}
-    lines = (SOURCES / "requirements.txt").read_text().splitlines()
+    lines = (SOURCES / "requirements.in").read_text().splitlines()
     assert all(re.fullmatch(r"#.*|[a-z-]+==[\d.]+", line) for line in lines)
+    pins = read_pins(SOURCES / "requirements.txt")
+    assert {line for line in lines if "==" in line} <= {f"{pin.name}=={pin.version}" for pin in pins}
+    assert all(pin.hashes for pin in pins)
     assert {peer.name for peer in (*peer_servers.NODE_PEERS, *peer_servers.PYTHON_PEERS)} == {ORIGINAL, TUNED, FASTAPI}
 
 
