@@ -169,7 +169,7 @@ def seize(tx: Transaction, uid: str, user_id: int | None = None) -> Row | None:
     """Lock the diaries of a booking's hosts and return it as it stands then: a given host's row, or the first."""
     booking: Row | None = appointments.select_appointment(tx, uid=uid, user_id=user_id)
     if booking is not None:
-        appointments.lock_diaries(tx, user_ids=booking["hosts"])
+        appointments.lock_diaries(tx, user_ids=booking["hosts"], event_type_uid=None)
         booking = appointments.select_appointment(tx, uid=uid, user_id=user_id)
     return booking
 

@@ -56,7 +56,12 @@ class Opening:
         self._moving = moving
         hosts: list[int] = moving["hosts"] if moving else self.bookable.user_ids
         held = self._find_hold(tx, hold_uid)
-        appointments.lock_diaries(tx, user_ids=sorted({*hosts, *(held["hosts"] if held else ())}))
+        appointments.lock_diaries(
+            tx,
+            user_ids=sorted({*hosts, *(held["hosts"] if held else ())}),
+            # What moves refers to it already, and holds the diaries.
+            event_type_uid=None if moving else event_type_uid,
+        )
         self.held = self._find_hold(tx, hold_uid) if held else None
         self.user_ids: list[int] = self.held["hosts"] if self.held else hosts
 

@@ -1,5 +1,6 @@
 -- Bookings by guests: one booking, a row for each host, all with the same uid. Whoever takes time locks the diaries of
--- all who may be concerned first, in one order, and then sees what is taken.
+-- all who may be concerned first, in one order, and then sees what is taken. The order of all locks: the organization,
+-- its event types by id, diaries by key, holds by id, and then bookings and claims.
 
 -- name: select_bookable(event_type_uid)^
 -- Find what is booked through a link, with its hosts and the hours that count for each of them.
@@ -60,12 +61,17 @@ SELECT host.user_id,
        ) AS last_booked_at
 FROM unnest(:user_ids::bigint[]) AS host (user_id);
 
--- name: lock_diaries(user_ids)
--- Hold the diaries of people alone, in one order, and forget the holds on them that have run out.
+-- name: lock_diaries(user_ids, event_type_uid)
+-- Hold the diaries of people alone, in one order, and forget the holds on them that have run out. What refers to an
+-- event type afterwards names it: then it stays until the end.
+SELECT FROM event_types WHERE uid = :event_type_uid::text FOR KEY SHARE;
 SELECT pg_advisory_xact_lock(1, key)
 FROM (SELECT DISTINCT mod(user_id, 2147483647)::integer AS key FROM unnest(:user_ids::bigint[]) AS host (user_id)
       ORDER BY key) AS diary;
-DELETE FROM holds WHERE expires_at <= now() AND hosts && :user_ids::bigint[] RETURNING id;
+DELETE FROM holds
+WHERE id IN (
+    SELECT id FROM holds WHERE expires_at <= now() AND hosts && :user_ids::bigint[] ORDER BY id FOR UPDATE)
+RETURNING id;
 
 -- name: insert_hold(event_type_id, uid, start_time, end_time, claim_start, claim_end, user_ids, assignment, address, most, seconds)^
 -- Keep a time for a guest for a while. No row: the address holds as many as it may.

@@ -66,7 +66,24 @@ SELECT changed.id, changed.name, changed.owner_id, created_at, updated_at, is_ow
 FROM target LEFT JOIN changed ON true;
 
 -- name: delete_organization(organization_id, user_id)^
--- Delete an organization for its owner. No row: not there for the caller. No id, for its owner: deleted meanwhile.
+-- Delete an organization for its owner. No row: not there for the caller. No id, for its owner: deleted meanwhile. What
+-- hangs on it is locked first, in the order of lock_diaries.
+SELECT FROM organizations WHERE id = :organization_id AND owner_id = :user_id FOR UPDATE;
+SELECT FROM event_types JOIN organizations ON organizations.id = organization_id
+WHERE organization_id = :organization_id AND organizations.owner_id = :user_id
+ORDER BY event_types.id
+FOR UPDATE OF event_types;
+SELECT pg_advisory_xact_lock(1, key)
+FROM (
+    SELECT DISTINCT mod(host.user_id, 2147483647)::integer AS key
+    FROM organizations JOIN event_types ON organization_id = organizations.id, LATERAL (
+        SELECT user_id FROM bookings WHERE event_type_uid = event_types.uid AND status = 'confirmed'
+        UNION ALL
+        SELECT unnest(hosts) FROM holds WHERE event_type_id = event_types.id
+    ) AS host (user_id)
+    WHERE organizations.id = :organization_id AND organizations.owner_id = :user_id
+    ORDER BY key
+) AS diary;
 WITH target AS (
     SELECT organizations.id, owner_id = :user_id AS is_owner
     FROM organizations JOIN organization_members ON organization_members.organization_id = organizations.id
