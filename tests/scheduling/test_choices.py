@@ -11,6 +11,8 @@ from scheduling.problems import CODES
 from scheduling.schemas import choices
 from tests.databases import ask
 
+ROOT = Path(__file__).resolve().parents[2]
+
 # Table and column, and the fields of the document that show it.
 STORED = {
     ("users", "role"): (choices.PLATFORM_ROLES, {"IdentityOut.role", "UserOut.role"}),
@@ -87,8 +89,19 @@ def test_every_list_of_the_database_is_that_of_the_code(database):
 
 
 def test_every_notification_that_a_statement_writes_is_of_a_known_type():
-    root = Path(__file__).resolve().parents[2]
-    sources = [*(root / "sql/queries").glob("*.sql"), *(root / "scheduling").glob("*.py")]
+    sources = [*(ROOT / "sql/queries").glob("*.sql"), *(ROOT / "scheduling").glob("*.py")]
     written = set(re.findall(r"['\"]((?:BOOKING|ORG|APPOINTMENT)_[A-Z]+)['\"]", "".join(map(Path.read_text, sources))))
     assert written <= {*choices.NOTIFICATION_TYPES, *choices.MAIL_KINDS}
     assert set(choices.NOTIFICATION_TYPES) <= written
+
+
+def test_every_code_stands_on_the_page_with_its_status():
+    page = (ROOT / "docs/api.md").read_text()
+    rows = re.findall(r"^\| (\d{3}) \| (.*) \|$", page, re.MULTILINE)
+    listed = {code: int(status) for status, codes in rows for code in re.findall(r"`([a-z_]+)`", codes)}
+    assert listed == {code: status for code, (status, _) in CODES.items() if status != 500}
+
+
+def test_every_rule_stands_on_the_page_in_its_order():
+    page = (ROOT / "docs/availability.md").read_text()
+    assert re.findall(r"^\| `([a-z_]+)` \|", page, re.MULTILINE) == [rule.value for rule in Rule]
