@@ -52,6 +52,7 @@ class Housekeeping:
             idempotency.delete_old_guest_answers,
             tokens.delete_expired_tokens,
             appointments.delete_old_holds,
+            appointments.delete_free_allowances,
         ):
             with self.delivery.database.statement() as tx:
                 if delete(tx, limit=_BATCH) == _BATCH:

@@ -16,6 +16,8 @@ from flask import g
 
 from scheduling.context import now, outbox
 from scheduling.errors import ApiError, booking_conflict, invalid
+from scheduling.guest_mails import use_allowance
+from scheduling.limited import client_address
 from scheduling.manage_tokens import hash_manage_token, make_manage_token, tell_manage_token
 from scheduling.openings import Opening
 from sql.database import Transaction
@@ -77,6 +79,7 @@ def book(tx: Transaction, event_type_uid: str, request: dict[str, Any]) -> Booke
         if booked:
             return booked
     user_ids, assignment = opening.choose(tx, start)
+    use_allowance(tx, request["email"], event_type_uid)
     row, uid = opening.bookable.row, secrets.token_urlsafe(16)
     token = make_manage_token(uid)
     guest = {name: request[name] for name in ("name", "email", "time_zone", "notes")}
@@ -148,6 +151,7 @@ def change(tx: Transaction, booking: Row, start: datetime, end: datetime, title:
     )
     if not changed:
         return {name: value for name, value in booking.items() if name not in _KEPT_HERE}
+    use_allowance(tx, booking["guest"]["email"], booking["event_type_uid"])
     if (start, end) == (booking["start_time"], booking["end_time"]):
         _tell(tx, booking["uid"], "APPOINTMENT_RENAMED", "BOOKING_RENAMED")
     else:
@@ -176,7 +180,13 @@ def seize(tx: Transaction, uid: str, user_id: int | None = None) -> Row | None:
 
 def _tell(tx: Transaction, uid: str, kind: str, notification: str, token: str | None = None) -> None:
     told = appointments.tell_of_appointment(
-        tx, uid=uid, kind=kind, type=notification, manage_token=token, request_id=g.request_id
+        tx,
+        uid=uid,
+        kind=kind,
+        type=notification,
+        manage_token=token,
+        origin=client_address(),
+        request_id=g.request_id,
     )
     for row in told:
         outbox.announce(tx, row["id"])

@@ -42,6 +42,9 @@ class Settings:
     rate_limit_events: str
     rate_limit_slots: str
     rate_limit_guests: str
+    rate_limit_guest_mails_per_recipient: str
+    rate_limit_guest_mails_per_event_type: str
+    rate_limit_guest_mails_per_address: str
     holds_per_address: int
     rate_limit_default: str
     delivery: DeliverySettings
@@ -76,6 +79,9 @@ def read_settings() -> Settings:
             rate_limit_events=_rate(env, "RATE_LIMIT_EVENTS", "6000 per minute"),
             rate_limit_slots=_rate(env, "RATE_LIMIT_SLOTS", "6000 per minute"),
             rate_limit_guests=_rate(env, "RATE_LIMIT_GUESTS", "6000 per minute"),
+            rate_limit_guest_mails_per_recipient=_rate(env, "RATE_LIMIT_GUEST_MAILS_PER_RECIPIENT", "60 per hour"),
+            rate_limit_guest_mails_per_event_type=_rate(env, "RATE_LIMIT_GUEST_MAILS_PER_EVENT_TYPE", "2000 per hour"),
+            rate_limit_guest_mails_per_address=_rate(env, "RATE_LIMIT_GUEST_MAILS_PER_ADDRESS", "1000 per hour"),
             holds_per_address=env.int("HOLDS_PER_ADDRESS", 20, validate=Range(1, 10_000)),
             rate_limit_default=_rate(env, "RATE_LIMIT_DEFAULT", ""),
             delivery=delivery_settings(env),

@@ -36,6 +36,7 @@ TABLES = (
     # After users: removing somebody waits for a rollup that may still be at work on these.
     "analytics_last_seen",
     "analytics_counts",
+    "guest_mail_allowances",
     "email_rate_slots",
     "email_outcomes",
 )
@@ -50,6 +51,7 @@ def environment(request: pytest.FixtureRequest) -> Iterator[pytest.MonkeyPatch]:
         patch.setenv("BCRYPT_ROUNDS", "4")
         patch.setenv("EMAIL_MOCK_DELAY", "0")
         patch.setenv("RATE_LIMIT_REGISTER", "1000000 per minute")
+        patch.setenv("RATE_LIMIT_GUEST_MAILS_PER_RECIPIENT", "100000 per hour")
         yield patch
 
 

@@ -155,7 +155,22 @@ WHERE uid = :uid AND status = 'confirmed'
 RETURNING id, user_id, title, start_time, end_time, status, exclusive, uid, event_type_uid, hosts, guest, assignment,
           version, created_at, updated_at;
 
--- name: tell_of_appointment(uid, kind, type, manage_token, request_id)
+-- name: use_allowances(subjects, steps)
+-- Count a mail for each subject, in one order; returns for how many seconds what each has used counts.
+INSERT INTO guest_mail_allowances AS allowance (subject, used_until)
+SELECT subject, now() + make_interval(secs => step)
+FROM unnest(:subjects::bigint[], :steps::float8[]) AS used (subject, step)
+ORDER BY subject
+ON CONFLICT ON CONSTRAINT guest_mail_allowances_pkey
+    DO UPDATE SET used_until = greatest(allowance.used_until, now()) + (excluded.used_until - now())
+RETURNING subject, extract(epoch FROM used_until - now())::float8 AS seconds;
+
+-- name: delete_free_allowances(limit)!
+-- Forget who may cause as many mails as ever, a few at a time.
+DELETE FROM guest_mail_allowances
+WHERE subject IN (SELECT subject FROM guest_mail_allowances WHERE used_until < now() LIMIT :limit FOR UPDATE SKIP LOCKED);
+
+-- name: tell_of_appointment(uid, kind, type, manage_token, origin, request_id)
 -- Tell all hosts and the guest what has become of a booking, each in their own time zone; returns the e-mails.
 WITH appointment AS MATERIALIZED (
     SELECT bookings.id, bookings.user_id, bookings.title, users.name, users.email, guest,
@@ -186,8 +201,8 @@ WITH appointment AS MATERIALIZED (
            jsonb_build_object('booking_id', id)
     FROM appointment
 ), email AS (
-    INSERT INTO emails (kind, recipient, data, booking_id, request_id)
-    SELECT :kind, recipient, addressed.data, booking_id, :request_id
+    INSERT INTO emails (kind, recipient, data, booking_id, origin, request_id)
+    SELECT :kind, recipient, addressed.data, booking_id, hashtextextended(:origin, 0), :request_id
     FROM (
         SELECT id AS booking_id, email AS recipient,
                data || jsonb_build_object('role', 'host', 'name', name, 'time_zone', time_zone) AS data

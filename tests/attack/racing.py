@@ -239,6 +239,9 @@ def open_arena(request: pytest.FixtureRequest, folder: Path) -> Iterator[Arena]:
             "EMAIL_RATE_LIMIT": 6000,
             "RATE_LIMIT_REGISTER": "1000000 per minute",
             "RATE_LIMIT_GUESTS": "1000000 per minute",
+            "RATE_LIMIT_GUEST_MAILS_PER_RECIPIENT": "",
+            "RATE_LIMIT_GUEST_MAILS_PER_EVENT_TYPE": "",
+            "RATE_LIMIT_GUEST_MAILS_PER_ADDRESS": "",
             "HOLDS_PER_ADDRESS": 10_000,
         }
         urls = {name: request.getfixturevalue(name) for name in ("database_url", "redis_url")}
