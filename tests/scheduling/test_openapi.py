@@ -11,6 +11,7 @@ from scheduling import errors, malformed
 from scheduling.access import Access, access_of
 from scheduling.availability.rules import Rule
 from scheduling.declarations import declared
+from scheduling.idempotency import is_idempotent
 from scheduling.openapi import document as build
 from scheduling.problems import CODES
 from scheduling.routes import bookings
@@ -131,7 +132,8 @@ def test_security_is_what_the_route_declares(app, document):
         access = access_of(views[key])
         assert operation["security"] == expected[access], key
         needs_token = access in (Access.GUEST, Access.AUTHENTICATED, Access.ADMIN)
-        refuses_strangers = needs_token or key[1].endswith(("/login", "/metrics"))
+        # Beside a key a token must count, also where none is needed.
+        refuses_strangers = needs_token or is_idempotent(views[key]) or key[1].endswith(("/login", "/metrics"))
         assert ("401" in operation["responses"]) == refuses_strangers, key
         if access is Access.ADMIN:
             assert "403" in operation["responses"]
