@@ -4,10 +4,11 @@ PYTHON ?= python3
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lint types imports coverage bench chaos attack audit requirements clean
+.PHONY: help setup run test check format lint types imports coverage bench chaos attack audit commits \
+	clean-start requirements clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## create .venv and install all that requirements-dev.txt locks
 	@$(PYTHON) scripts/dev.py setup
@@ -45,6 +46,12 @@ chaos: setup ## break everything while people book (SEED=1 SECONDS=60, ARGUMENTS
 
 attack: setup ## attack the API with at least 20,000 requests (ATTACK_REQUESTS=20000)
 	@ATTACK_REQUESTS=$(or $(ATTACK_REQUESTS),20000) $(PYTHON) scripts/dev.py test tests/attack $(ARGUMENTS)
+
+commits: setup ## check that each commit after SINCE=origin/main, or of the LAST=10, stands by itself
+	@.venv/bin/python -m scripts.commits $(if $(LAST),--last $(LAST),--since $(or $(SINCE),origin/main))
+
+clean-start: setup ## prove that a clean clone of the last commit starts with bundled pip alone and leaves nothing
+	@.venv/bin/python -m scripts.clean_start
 
 audit: setup ## look for known vulnerabilities of the packages that are pinned (needs the network)
 	@.venv/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.txt
