@@ -48,6 +48,7 @@ class Housekeeping:
             log.warning("emails_of_unknown_kind_wait", kind=kind, count=count)
         for delete in (
             emails.delete_sent_emails,
+            emails.delete_superseded_emails,
             idempotency.delete_old_answers,
             idempotency.delete_old_guest_answers,
             tokens.delete_expired_tokens,

@@ -84,6 +84,7 @@ _VALUES: dict[str, Any] = {
     "redis": "ok",
     "pending": 0,
     "dead": 0,
+    "superseded": 0,
     "NotificationOut.type": "BOOKING_CONFIRMED",
     "NotificationOut.title": 'Booking "Team standup" confirmed',
     "NotificationOut.message": "Monday, 1 April 2030, 09:00 to 09:30 UTC",

@@ -18,6 +18,7 @@ from sql.database import Database, Transaction
 from sql.pool import Session
 from sql.queries import Row, emails
 
+_STATUSES = ["pending", "sent", "dead", "superseded"]
 _FAILURES = ["permanent", "rejected", "throttled", "configuration", "transient", "ambiguous"]
 
 
@@ -39,7 +40,9 @@ def main() -> None:
 
 
 @main.command("list")
-@click.option("--status", type=click.Choice(["pending", "sent", "dead"]), help="Only those in this state.")
+@click.option(
+    "--status", type=click.Choice(["pending", "sent", "dead", "superseded"]), help="Only those in this state."
+)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @filters
 def list_emails(limit: int, **chosen: Any) -> None:
@@ -56,7 +59,7 @@ def list_emails(limit: int, **chosen: Any) -> None:
     if len(rows) > limit:
         click.echo(f"Only the newest {limit} are listed; --limit lists more.")
     age = round(state["oldest_pending_seconds"])
-    click.echo(f"{state['pending']} pending (oldest {age} s), {state['dead']} dead.")
+    click.echo(f"{state['pending']} pending (oldest {age} s), {state['dead']} dead, {state['superseded']} superseded.")
 
 
 @main.command("show")

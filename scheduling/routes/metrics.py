@@ -49,6 +49,9 @@ class _Outbox(Collector):
         )
         yield from _by_class(classes)
         yield GaugeMetricFamily("scheduling_emails_dead", "E-mails that failed for good", state["dead"])
+        yield GaugeMetricFamily(
+            "scheduling_emails_superseded", "E-mails whose place a later one took", state["superseded"]
+        )
         answers = CounterMetricFamily("scheduling_email_attempts", "Attempts by outcome", labels=["outcome"])
         for row in outcomes:
             answers.add_metric([row["outcome"]], row["count"])

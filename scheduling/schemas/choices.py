@@ -17,7 +17,7 @@ NOTIFICATION_TYPES = (
     "ORG_INVITE",
 )
 MAIL_KINDS = tuple(sorted(KINDS))
-MAIL_STATUSES = ("pending", "sent", "dead")
+MAIL_STATUSES = ("pending", "sent", "dead", "superseded")
 
 
 def one_of(words: tuple[str, ...]) -> fields.String:

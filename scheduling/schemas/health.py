@@ -28,6 +28,7 @@ class OutboxStateOut(Output):
     pending = fields.Integer(required=True)
     oldest_pending_seconds = fields.Float(required=True)
     dead = fields.Integer(required=True)
+    superseded = fields.Integer(required=True)
 
 
 class ReadinessOut(Output):

@@ -172,8 +172,11 @@ WHERE subject IN (SELECT subject FROM guest_mail_allowances WHERE used_until < n
 
 -- name: tell_of_appointment(uid, kind, type, manage_token, origin, request_id)
 -- Tell all hosts and the guest what has become of a booking, each in their own time zone; returns the e-mails.
+-- Who was told of a cancellation in the last minute is told of the guest's next booking when the minute is over, and of a
+-- booking that is cancelled by then not at all.
 WITH appointment AS MATERIALIZED (
     SELECT bookings.id, bookings.user_id, bookings.title, users.name, users.email, guest,
+           hashtextextended(coalesce(event_type_uid, bookings.uid) || ' ' || lower(guest ->> 'email'), 0) AS pair,
            to_char(start_time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC' AS time,
            coalesce(schedules.time_zone, 'UTC') AS time_zone,
            jsonb_build_object(
@@ -200,21 +203,53 @@ WITH appointment AS MATERIALIZED (
                       ELSE 'Your booking "' || title || '" on ' || time || ' was cancelled.' END,
            jsonb_build_object('booking_id', id)
     FROM appointment
+), replaced AS (
+    UPDATE emails
+    SET status = 'superseded', settled_at = now(), last_error = 'A later change took its place before it was due.'
+    WHERE booking_id = ANY(ARRAY(SELECT id FROM appointment)) AND status = 'pending'
+      AND attempts = 0 AND put_off_until IS NOT NULL
+      AND (kind = :kind OR :kind = 'APPOINTMENT_CANCELLED')
+    RETURNING booking_id, recipient, kind
 ), email AS (
-    INSERT INTO emails (kind, recipient, data, booking_id, origin, request_id)
-    SELECT :kind, recipient, addressed.data, booking_id, hashtextextended(:origin, 0), :request_id
+    INSERT INTO emails (kind, recipient, data, booking_id, origin, request_id, pair, put_off_until, next_attempt_at,
+                        status, settled_at, last_error)
+    SELECT :kind, recipient, addressed.data, booking_id, hashtextextended(:origin, 0), :request_id, pair, put_off_until,
+           coalesce(put_off_until, now()), CASE WHEN is_moot THEN 'superseded' ELSE 'pending' END,
+           CASE WHEN is_moot THEN now() END,
+           CASE WHEN is_moot THEN 'Nobody had been told of this booking when it was cancelled.' END
     FROM (
-        SELECT id AS booking_id, email AS recipient,
+        SELECT id AS booking_id, email AS recipient, pair,
                data || jsonb_build_object('role', 'host', 'name', name, 'time_zone', time_zone) AS data
         FROM appointment
         UNION ALL
-        SELECT booking_id, guest ->> 'email',
+        SELECT booking_id, guest ->> 'email', pair,
                data || jsonb_build_object('role', 'guest', 'name', guest ->> 'name', 'time_zone', guest ->> 'time_zone',
                                           'manage_token', :manage_token::text)
-        FROM (SELECT id AS booking_id, guest, data FROM appointment ORDER BY id LIMIT 1) AS first
+        FROM (SELECT id AS booking_id, guest, pair, data FROM appointment ORDER BY id LIMIT 1) AS first
         -- A host who is the guest too is one person, and told once.
         WHERE NOT EXISTS (SELECT FROM appointment WHERE email = guest ->> 'email')
-    ) AS addressed
+    ) AS addressed,
+    LATERAL (
+        SELECT CASE :kind
+            WHEN 'APPOINTMENT_CANCELLED' THEN NULL
+            WHEN 'APPOINTMENT_CONFIRMED' THEN (
+                SELECT created_at + interval '1 minute' FROM emails AS told
+                WHERE told.pair = addressed.pair AND told.recipient = addressed.recipient
+                  AND told.kind = 'APPOINTMENT_CANCELLED' AND told.status <> 'superseded'
+                ORDER BY told.id DESC
+                LIMIT 1)
+            ELSE (
+                SELECT max(waiting.put_off_until) FROM emails AS waiting
+                WHERE waiting.booking_id = addressed.booking_id AND waiting.recipient = addressed.recipient
+                  AND waiting.status = 'pending' AND waiting.attempts = 0)
+            END AS until
+    ) AS wait,
+    LATERAL (
+        SELECT CASE WHEN until > now() THEN until END AS put_off_until,
+               EXISTS (SELECT FROM replaced
+                       WHERE replaced.booking_id = addressed.booking_id AND replaced.recipient = addressed.recipient
+                         AND replaced.kind = 'APPOINTMENT_CONFIRMED') AS is_moot
+    ) AS turn
     RETURNING id
 )
 SELECT id FROM email ORDER BY id;

@@ -210,7 +210,8 @@ ORDER BY emails.id;
 SELECT (SELECT count(*) FROM emails WHERE status = 'pending') AS pending,
        coalesce((SELECT extract(epoch FROM now() - min(pending_since)) FROM emails WHERE status = 'pending'), 0)::float8
            AS oldest_pending_seconds,
-       (SELECT count(*) FROM emails WHERE status = 'dead') AS dead;
+       (SELECT count(*) FROM emails WHERE status = 'dead') AS dead,
+       (SELECT count(*) FROM emails WHERE status = 'superseded') AS superseded;
 
 -- name: select_classes()
 -- Tell of each class how much waits, and since when.
@@ -258,3 +259,8 @@ DELETE FROM emails WHERE id = :email_id AND status = 'dead' RETURNING id;
 -- Forget e-mails that were sent more than 30 days ago, a few at a time.
 DELETE FROM emails
 WHERE id IN (SELECT id FROM emails WHERE status = 'sent' AND settled_at < now() - interval '30 days' LIMIT :limit);
+
+-- name: delete_superseded_emails(limit)!
+-- Forget e-mails that were superseded more than 30 days ago, a few at a time.
+DELETE FROM emails
+WHERE id IN (SELECT id FROM emails WHERE status = 'superseded' AND settled_at < now() - interval '30 days' LIMIT :limit);

@@ -197,6 +197,7 @@ def book(delivery, rows, *names):
             buffer_before_minutes=0,
             buffer_after_minutes=0,
             hold_id=None,
+            hold_hash=None,
         )
     tell(delivery, "APPOINTMENT_CONFIRMED", TOKEN)
 
@@ -218,7 +219,13 @@ def cancel(delivery):
 def tell(delivery, kind, token=None):
     with delivery.database.transaction() as tx:
         appointments.tell_of_appointment(
-            tx, uid=BOOKING["uid"], kind=kind, type=TYPES[kind], manage_token=token, request_id="request-1"
+            tx,
+            uid=BOOKING["uid"],
+            kind=kind,
+            type=TYPES[kind],
+            manage_token=token,
+            origin="guest",
+            request_id="request-1",
         )
 
 
