@@ -134,7 +134,7 @@ def test_cancellation_promises_a_mail_and_a_notification(people, database):
     booking = cancelled(people.alice)
     kind, data = emails_to(database, people.alice.email)[-1]
     assert kind == "BOOKING_CANCELLED"
-    assert data.keys() == {"name", "booking_id", "title", "start_time", "end_time"}
+    assert data.keys() == {"name", "booking_id", "title", "start_time", "end_time", "uid", "sequence"}
     assert (data["name"], data["booking_id"], data["title"]) == ("Alice", booking["id"], "Standup")
     assert rows(database, "SELECT booking_id FROM emails WHERE kind = 'BOOKING_CANCELLED'") == [
         {"booking_id": booking["id"]}
@@ -183,7 +183,7 @@ def test_restored_booking_is_announced_like_a_new_one(people, database):
         "BOOKING_CANCELLED",
         "BOOKING_CONFIRMATION",
     ]
-    assert mails[3] == mails[1]
+    assert mails[3] == (mails[1][0], mails[1][1] | {"sequence": 2})
     notification = people.alice.get("/notifications").json[0]
     assert notification["type"] == "BOOKING_CONFIRMED"
     assert notification["title"] == 'Booking "Standup" confirmed'

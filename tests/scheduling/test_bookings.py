@@ -38,7 +38,7 @@ def test_booking_promises_a_mail_and_a_notification(people, database):
     booking = alice.post("/bookings", slot(), headers={"X-Request-ID": "a-request"}).json["booking"]
     _, (kind, data) = emails_to(database, alice.email)
     assert kind == "BOOKING_CONFIRMATION"
-    assert data.keys() == {"name", "booking_id", "title", "start_time", "end_time"}
+    assert data.keys() == {"name", "booking_id", "title", "start_time", "end_time", "uid", "sequence"}
     assert (data["name"], data["booking_id"], data["title"]) == ("Alice", booking["id"], "Standup")
     assert datetime.fromisoformat(data["start_time"]) == time_on(1, 9)
     assert datetime.fromisoformat(data["end_time"]) == time_on(1, 10)
