@@ -4,7 +4,7 @@ PYTHON ?= python3
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lint types imports coverage bench chaos attack audit commits \
+.PHONY: help setup run test check format lint types imports coverage clients bench chaos attack audit commits \
 	clean-start requirements clean
 
 help: ## show this list
@@ -38,6 +38,18 @@ imports: setup ## check that imports point one way
 coverage: setup ## say which lines and branches the tests miss
 	@$(PYTHON) scripts/dev.py test -n logical --maxprocesses 4 --cov --cov-report term
 
+clients: setup tests/clients/.venv/installed tests/clients/node_modules/installed ## lint the OpenAPI document; generate, compile and run clients (needs npm)
+	@$(PYTHON) scripts/dev.py test tests/clients/check_clients.py
+
+tests/clients/.venv/installed: tests/clients/requirements.txt
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
+tests/clients/node_modules/installed: tests/clients/package-lock.json
+	@cd tests/clients && npm ci --silent --ignore-scripts
+	@touch $@
+
 bench: setup ## measure the API (ARGUMENTS="--help" lists what can be asked)
 	@.venv/bin/python -m scripts.bench $(ARGUMENTS)
 
@@ -61,9 +73,10 @@ requirements: ## lock what setup.cfg asks for (needs uv and the network; ARGUMEN
 	@$(LOCK) setup.cfg --extra run -c requirements-dev.txt -o requirements-run.txt
 	@$(LOCK) setup.cfg -c requirements-dev.txt -o requirements.txt
 	@cd scripts/bench/peers && $(LOCK) requirements.in -o requirements.txt $(ARGUMENTS)
+	@cd tests/clients && $(LOCK) requirements.in -o requirements.txt $(ARGUMENTS)
 	@uv run --quiet --isolated --no-project --with pip,packaging python -m scripts.wheels
 
 clean: ## remove what tools have made, but not the data in .local
 	@rm -rf .venv build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache *.egg-info
-	@rm -rf .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache tests/clients/.venv tests/clients/node_modules tests/clients/generated
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -19,6 +19,8 @@ class Declared:
     etag: bool = False
     # A GET heeds If-None-Match, a write If-Match.
     conditional: bool = False
+    # A token gives no right that nobody has.
+    tokenless: bool = False
     # The setting that limits it.
     limit: str | None = None
 
@@ -49,6 +51,11 @@ def refuses(*codes: str) -> Callable[[View], View]:
 def carries_etag(view: View) -> View:
     """Declare that the answer has the ETag of the one thing that it shows."""
     return declare(view, etag=True)
+
+
+def needs_no_token(view: View) -> View:
+    """Declare that a token gives no right that nobody has, so that the document asks for none."""
+    return declare(view, tokenless=True)
 
 
 def conditional(view: View) -> View:

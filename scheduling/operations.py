@@ -58,7 +58,7 @@ def complete(operation: Json, method: str, view: View, *, limited: bool) -> None
     counted = limited or facts.limit is not None
     operation["operationId"] = view.__name__
     operation["description"] = _description(view, facts, method)
-    operation["security"] = SECURITY[access]
+    operation["security"] = [] if facts.tokenless else SECURITY[access]
     operation.setdefault("parameters", []).extend(_request_headers(method, view, facts))
     if not operation["parameters"]:
         del operation["parameters"]
@@ -77,9 +77,10 @@ def complete(operation: Json, method: str, view: View, *, limited: bool) -> None
 
 
 def _description(view: View, facts: Declared, method: str) -> str:
-    """Return what the docstring says, and what holds because of how the route is reached."""
+    """Return what the docstring says after its first sentence, and what holds because of how the route is reached."""
     access = access_of(view)
-    sentences = [" ".join((inspect.getdoc(view) or "").split())]
+    _summary, _, more = (inspect.getdoc(view) or "").partition("\n\n")
+    sentences = [" ".join(more.split())] if more else []
     if access is not None:
         sentences.append(f"For {access.value}.")
     if is_idempotent(view):

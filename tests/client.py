@@ -41,7 +41,7 @@ DECLARED = {
     "Retry-After",
     "WWW-Authenticate",
 }
-ALWAYS = {304: {"ETag"}, 401: {"WWW-Authenticate"}, 429: {"Retry-After"}, 503: {"Retry-After"}}
+ALWAYS = {201: {"Location"}, 304: {"ETag"}, 401: {"WWW-Authenticate"}, 429: {"Retry-After"}, 503: {"Retry-After"}}
 
 
 class ConformingClient(FlaskClient):

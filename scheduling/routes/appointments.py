@@ -13,7 +13,7 @@ from scheduling.availability.wall_clock import find_zone
 from scheduling.blueprint import Blueprint
 from scheduling.bookable import find_bookable, require_insider, select_taken
 from scheduling.context import caller_id, reading, services, transaction
-from scheduling.declarations import carries_etag, refuses
+from scheduling.declarations import carries_etag, needs_no_token, refuses
 from scheduling.etags import tagged
 from scheduling.guests import for_guest, guest_address
 from scheduling.idempotency import idempotent, idempotent_by, replayed
@@ -76,6 +76,7 @@ def explain_start(query: dict[str, Any], event_type_uid: str) -> dict[str, Any]:
 @optionally_authenticated
 @limited("rate_limit_guests")
 @idempotent
+@needs_no_token
 @refuses("not_found", "not_bookable", "slot_taken", "booking_conflict", "too_many_holds")
 @blueprint.arguments(HoldIn)
 @blueprint.response(201, HoldOut)
@@ -102,6 +103,7 @@ def release_hold(hold_uid: str) -> dict[str, Any]:
 @limited("rate_limit_guests")
 @idempotent_by(guest_address)
 @carries_etag
+@needs_no_token
 @refuses("not_found", "not_bookable", "slot_taken", "already_booked", "booking_conflict")
 @blueprint.arguments(AppointmentIn)
 @blueprint.response(201, AppointmentMadeOut)

@@ -51,6 +51,13 @@ def test_prefix_moves_the_reference_and_the_document(behind):
     assert alice.get("//openapi.json").json["servers"] == [{"url": "/"}]
 
 
+def test_replay_has_the_location_too(behind):
+    alice = behind().alice
+    first, again = (book(alice, PREFIX | {"Idempotency-Key": "one"}) for _ in range(2))
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert again.headers["Location"] == first.headers["Location"]
+
+
 def test_prefix_of_a_client_does_nothing_without_a_trusted_proxy(behind):
     alice = behind(trusted=0).alice
     assert book(alice, PREFIX).headers["Location"].startswith("/api/v1/bookings/")
