@@ -47,10 +47,12 @@ LOADED = (
     "INSERT INTO event_type_hosts (event_type_id, user_id) SELECT id, owner_id FROM event_types",
     # Neighbours in a table belong to different people; one of them comes again and again.
     """
-    INSERT INTO bookings (user_id, title, start_time, end_time, status, exclusive, event_type_uid)
+    INSERT INTO bookings (user_id, title, start_time, end_time, status, exclusive, event_type_uid,
+                          guest_address, hold_hash)
     SELECT owner, 'Meeting ' || n, begins, begins + interval '30 minutes',
            CASE WHEN n %% 10 = 0 AND (n %% 80 > 0 OR n %% 400 = 0) THEN 'cancelled' ELSE 'confirmed' END, n %% 20 = 1,
-           CASE WHEN n %% 80 = 0 THEN 'link 1' END
+           CASE WHEN n %% 80 = 0 THEN 'link 1' END, CASE WHEN n %% 80 = 0 THEN 'guest' || n || '@example.com' END,
+           CASE WHEN n %% 80 = 0 THEN sha256(n::text::bytea) END
     FROM generate_series(1, %(million)s) AS n, LATERAL (
         SELECT CASE WHEN n %% 80 = 0 THEN %(heavy)s ELSE 1 + n %% %(users)s END AS owner,
                now() - interval '1 year' + n * interval '1 minute' AS begins) AS entry
@@ -87,6 +89,15 @@ LOADED = (
            CASE WHEN n %% 10000 = 0 THEN 'pending' ELSE 'sent' END, now()
     FROM generate_series(1, %(million)s, 10) AS n
     """,
+    """
+    INSERT INTO idempotency_keys (user_id, key, fingerprint, status, body)
+    SELECT 1 + n %% %(users)s, 'key ' || n, '', 201, '{}' FROM generate_series(1, 2 * %(heavy_rows)s) AS n
+    """,
+    """
+    INSERT INTO guest_idempotency_keys (address, path, key, fingerprint, status, body)
+    SELECT 'guest' || n %% 100 || '@example.com', '/event-types/link', 'key ' || n, '', 201, '{}'
+    FROM generate_series(1, 2 * %(heavy_rows)s) AS n
+    """,
 )
 LARGE = {
     "schedules",
@@ -100,6 +111,8 @@ LARGE = {
     "emails",
     "analytics_counts",
     "analytics_last_seen",
+    "idempotency_keys",
+    "guest_idempotency_keys",
 }
 
 

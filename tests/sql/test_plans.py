@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import pytest
 
@@ -50,7 +51,10 @@ VALUES = {
     "limit": PAGE,
     "days": 30,
     "ahead": 2,
-    "key": "key",
+    "key": "key 7",
+    "address": "guest7@example.com",
+    "path": "/event-types/link",
+    "hold_hash": sha256(b"7").digest(),
     "kinds": ["BOOKING_CONFIRMATION", "WELCOME"],
     "patience_seconds": 2,
     "rate_slots": 30,
