@@ -226,6 +226,7 @@ def test_worker_that_slept_through_its_lease_keeps_no_rendering(delivery, rows):
             email_ids=[email_id],
             fences=[stale["fence"]],
             sender="stale",
+            reply_tos=["stale"],
             subjects=["stale"],
             text_bodies=["stale"],
             html_bodies=["stale"],
