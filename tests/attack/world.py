@@ -104,8 +104,8 @@ class World:
         body = call.body
         if call.body_ids:
             body = body | {name: ids[what] for name, what in call.body_ids.items()}
-        query = call.query | {name: ids[what] for name, what in call.query_ids.items()}
+        token = caller.token if caller else call.bears and ids[call.bears]
         # Without a body, or with one that is no JSON, there is nothing to hold against the document.
         plain = method == "HEAD" or path == "/metrics"
         http = FlaskClient(self.app, self.app.response_class) if plain else self.app.test_client()
-        return Client(http, caller and caller.token).send(method, f"/{url}", body, query_string=query)
+        return Client(http, token).send(method, f"/{url}", body, query_string=call.query)
