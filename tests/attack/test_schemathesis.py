@@ -35,9 +35,12 @@ CHECKS = ChecksConfig(
 
 def is_of_the_contract(check, operation):
     """Tell whether a check contradicts the contract at an operation."""
-    # What cannot be an id is not there (404) like any other id: so /notifications/count allows what an id allows.
     path = operation.partition(" ")[2]
-    return check == "allow_header_conformance" and path.startswith("/api/v1/notifications/")
+    # What cannot be an id is not there (404) like any other id: so /notifications/count allows what an id allows.
+    if path.startswith("/api/v1/notifications/"):
+        return check in ("allow_header_conformance", "unsupported_method")
+    # Who does not know a hold learns nothing of it, not even whether there can be one.
+    return (check, operation) == ("negative_data_rejection", "DELETE /api/v1/holds/{hold_uid}")
 
 
 def configuration(token):

@@ -8,6 +8,7 @@ from psycopg2.errors import DivisionByZero, UniqueViolation
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from jobs.connection import RedisAddress
 from jobs.doorbell import JOB_TIMEOUT
 from jobs.outbox import open_outbox
 from jobs.settings import DeliverySettings
@@ -27,7 +28,7 @@ def api(database, database_url):
 
 @pytest.fixture
 def outbox(database_url, redis_url, redis):
-    return open_outbox(DeliverySettings("development", database_url, redis_url, "", SETTINGS))
+    return open_outbox(DeliverySettings("development", database_url, RedisAddress(redis_url), SETTINGS))
 
 
 def queued(redis):

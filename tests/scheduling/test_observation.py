@@ -86,6 +86,18 @@ def test_path_cannot_write_a_line_of_its_own(settings):
         assert all((line.isprintable() and " 404 " in line) or '"status":404' in line for line in lines)
 
 
+def test_uid_of_a_hold_is_not_logged(settings, database):
+    """Whoever books with it is given the token of the booking."""
+    uid = "h" * 22
+    for app_env in ("production", "development"):
+        lines, answers = serve(
+            ("DELETE", f"/api/v1/holds/{uid}", {}), ("DELETE", f"/api/v1/holds/{uid}/", {}), APP_ENV=app_env
+        )
+        assert [status for status, _ in answers] == [200, 200]
+        assert uid not in "\n".join(lines)
+        assert all("/api/v1/holds/<uid:hold_uid>" in line for line in lines)
+
+
 def test_no_password_and_no_token_is_ever_logged(people, database):
     alice = people.alice
     dora = {"name": "Dora", "email": "dora@example.com", "password": PASSWORD}
