@@ -12,9 +12,9 @@ import gunicorn.util
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
-from scheduling.malformed import write_refusal
+from scheduling.server.buffered_response import WholeAnswer
+from scheduling.server.parse_error import write_refusal
 from scheduling.settings import read_settings
-from scheduling.whole_answers import WholeAnswer
 
 # Read here too, so that a bad value stops the master with one line and no worker is started again and again.
 settings = read_settings()
@@ -23,7 +23,7 @@ bind = f"0.0.0.0:{settings.port}"
 
 # gthread: threads wait for PostgreSQL together, and a slow client holds up one of them instead of a process. Ours adds
 # limits of time to what gunicorn waits for without one.
-worker_class = "scheduling.web_worker.Worker"
+worker_class = "scheduling.server.worker.Worker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = settings.threads
 if workers < 1:
@@ -48,7 +48,7 @@ control_socket_disable = True
 accesslog = None
 errorlog = "-"
 if settings.in_production:
-    logger_class = "scheduling.server_log.JsonLogger"
+    logger_class = "scheduling.server.log.JsonLogger"
 
 # The one in C is faster by 17 µs a request, and takes bare line feeds and folded headers for what they are not.
 http_parser = "python"

@@ -4,22 +4,24 @@ from flask import Flask
 
 from jobs.logs import configure_logging
 from jobs.outbox import open_outbox
-from scheduling.access import require_policies
 from scheduling.context import Services, attach_services
-from scheduling.cross_origin import allow_origins
 from scheduling.errors import register_error_handlers
-from scheduling.headers import register_headers
-from scheduling.json_body import MAX_BODY_BYTES
-from scheduling.json_provider import OrjsonProvider
-from scheduling.limited import register_default_limit
-from scheduling.locations import PREFIX
-from scheduling.measurements import register_measurements
-from scheduling.observation import register_observation, whose_request
-from scheduling.openapi import make_api
-from scheduling.passwords import make_passwords
-from scheduling.proxies import trust_proxies
-from scheduling.rate_limits import make_rate_limits
-from scheduling.requests import Api, IdConverter, register_request_guard
+from scheduling.http.converters import UidConverter
+from scheduling.http.cors import allow_origins
+from scheduling.http.headers import register_headers
+from scheduling.http.json_body import MAX_BODY_BYTES
+from scheduling.http.json_provider import OrjsonProvider
+from scheduling.http.locations import PREFIX
+from scheduling.http.measurements import register_measurements
+from scheduling.http.proxies import trust_proxies
+from scheduling.http.request_log import register_observation, whose_request
+from scheduling.http.requests import Api, IdConverter, register_request_guard
+from scheduling.identity.passwords import make_passwords
+from scheduling.identity.rate_limiter import make_rate_limits
+from scheduling.identity.tokens import configure_tokens
+from scheduling.openapi.document import make_api
+from scheduling.policies.access import require_policies
+from scheduling.policies.rate_limit import register_default_limit
 from scheduling.routes import (
     analytics,
     appointments,
@@ -36,10 +38,8 @@ from scheduling.routes import (
     schedules,
     users,
 )
+from scheduling.server.response_deadline import TakenAnswers
 from scheduling.settings import Settings, read_settings
-from scheduling.slow_answers import TakenAnswers
-from scheduling.tokens import configure_tokens
-from scheduling.uids import UidConverter
 from sql.database import Database
 from sql.pool import Session
 

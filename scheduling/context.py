@@ -9,10 +9,10 @@ from flask import Flask, current_app, g
 from werkzeug.local import LocalProxy
 
 from jobs.outbox import Outbox
-from scheduling.passwords import Passwords
-from scheduling.rate_limits import RateLimits
+from scheduling.identity.passwords import Passwords
+from scheduling.identity.rate_limiter import RateLimits
+from scheduling.identity.tokens import Token, token_invalid
 from scheduling.settings import Settings
-from scheduling.tokens import Token, token_invalid
 from sql.database import Database, Transaction
 from sql.queries import Row, users
 

@@ -12,7 +12,7 @@ from flask import Flask, Response, g, request
 from psycopg2 import errors as postgres
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from scheduling.passwords import TooManyAtOnce
+from scheduling.identity.passwords import TooManyAtOnce
 from sql.pool import PoolExhausted
 
 log = structlog.get_logger(__name__)

@@ -12,7 +12,7 @@ from marshmallow import ValidationError
 from marshmallow.validate import Range
 
 from jobs.settings import ROOT, DeliverySettings, app_env, delivery_settings, environment
-from scheduling.passwords import PasswordRules
+from scheduling.identity.passwords import PasswordRules
 
 # RFC 7518, section 3.2: a key for HS256 has at least 256 bits.
 _SECRET_BYTES = 32

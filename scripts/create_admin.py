@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scheduling.passwords import make_passwords
+from scheduling.identity.passwords import make_passwords
 from scheduling.schemas.auth import RegisterIn
 from scheduling.settings import Settings, read_settings
 from sql.database import Database

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from scheduling.openapi import document
+from scheduling.openapi.document import document
 
 PREFIX = "/api/v1"
 HELMET = (

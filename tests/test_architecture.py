@@ -11,7 +11,7 @@ import pytest
 
 from jobs.connection import QUEUE
 from jobs.rendering import KINDS, TEMPLATES
-from scheduling.access import access_of
+from scheduling.policies.access import access_of
 from sql import queries
 from sql.database import Transaction
 

@@ -15,7 +15,7 @@ from scripts.servers import POSTGRES
 from tests.databases import ask, connected, empty_database
 from tests.people import Person, time_on
 from tests.scheduling.answers import contents
-from tests.scheduling.guests import GUEST, book
+from tests.scheduling.appointments.guests import GUEST, book
 
 ROOT = Path(__file__).resolve().parent.parent
 OPERATIONS = (ROOT / "docs/operations.md").read_text()

@@ -28,15 +28,15 @@ SLICES = {
     "scheduling/availability/slots.py": {
         "sorted(slots, key=lambda slot: (abs(slot.start - start), slot.start))[:count]": "the nearest, as documented",
     },
-    "scheduling/blueprint.py": {"faults[:_SHOWN]": "how many more there are is said, and all are in `errors`"},
-    "scheduling/pages.py": {"rows[:limit]": "a Link leads to the next page"},
-    "scheduling/passwords.py": {
+    "scheduling/http/blueprint.py": {"faults[:_SHOWN]": "how many more there are is said, and all are in `errors`"},
+    "scheduling/http/paging.py": {"rows[:limit]": "a Link leads to the next page"},
+    "scheduling/identity/passwords.py": {
         "text[:_BCRYPT_BYTES]": "wrong in any case, as it is longer than the password it is compared with",
         "password[:_ESTIMATED_CHARACTERS]": "what follows cannot make it easier to guess",
     },
     "scheduling/schemas/fields.py": {"(match['fraction'] or '')[:6]": "digits past the microsecond, by the contract"},
-    "scheduling/slow_answers.py": {"part[start:start + _PIECE_BYTES]": "piece by piece, to the end"},
-    "scheduling/tokens.py": {"hashlib.sha256(b'key id of ' + secret.encode()).hexdigest()[:8]": _HASH},
+    "scheduling/server/response_deadline.py": {"part[start:start + _PIECE_BYTES]": "piece by piece, to the end"},
+    "scheduling/identity/tokens.py": {"hashlib.sha256(b'key id of ' + secret.encode()).hexdigest()[:8]": _HASH},
     "scripts/bench/measure.py": {"process.cpu_times()[:4]": "user, system and both of the children"},
     "scripts/bench/memory.py": {"warm[:COMPARED]": "the first of what is compared"},
     "scripts/bench/mails.py": {"member.cpu_times()[:4]": "user, system and both of the children"},

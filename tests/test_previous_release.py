@@ -5,7 +5,7 @@ import pytest
 from tests.databases import ask
 from tests.people import time_on
 from tests.previous import check_out
-from tests.scheduling.guests import book, guest, hold, text
+from tests.scheduling.appointments.guests import book, guest, hold, text
 from tests.stack import ROOT, running
 from tests.waiting import eventually
 

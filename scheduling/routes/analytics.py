@@ -6,13 +6,13 @@ from typing import Any
 import orjson
 from flask import Response, g
 
-from scheduling.access import admin_required, authenticated, optionally_authenticated
-from scheduling.blueprint import Blueprint
 from scheduling.context import reading, statement
-from scheduling.idempotency import idempotent
-from scheduling.limited import limited
-from scheduling.locations import created
-from scheduling.pages import page
+from scheduling.http.blueprint import Blueprint
+from scheduling.http.locations import created
+from scheduling.http.paging import page
+from scheduling.policies.access import admin_required, authenticated, optionally_authenticated
+from scheduling.policies.idempotency import idempotent
+from scheduling.policies.rate_limit import limited
 from scheduling.schemas.analytics import (
     DashboardOut,
     DashboardQuery,

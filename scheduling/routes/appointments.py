@@ -5,21 +5,21 @@ from typing import Any
 
 from flask import Response
 
-from scheduling.access import authenticated, optionally_authenticated, public
-from scheduling.appointments import book, hold
+from scheduling.appointments.booking import book, hold
+from scheduling.appointments.guests import for_guest, guest_address
+from scheduling.appointments.hosts import find_bookable, require_insider, select_taken
+from scheduling.appointments.openings import taking_time
 from scheduling.availability.explanation import explain
 from scheduling.availability.slots import by_local_date, find_slots
 from scheduling.availability.wall_clock import find_zone
-from scheduling.blueprint import Blueprint
-from scheduling.bookable import find_bookable, require_insider, select_taken
 from scheduling.context import caller_id, reading, services, transaction
-from scheduling.declarations import carries_etag, needs_no_token, refuses
-from scheduling.etags import tagged
-from scheduling.guests import for_guest, guest_address
-from scheduling.idempotency import idempotent, idempotent_by, replayed
-from scheduling.limited import client_address, limited
-from scheduling.locations import created
-from scheduling.openings import taking_time
+from scheduling.http.blueprint import Blueprint
+from scheduling.http.etags import tagged
+from scheduling.http.locations import created
+from scheduling.policies.access import authenticated, optionally_authenticated, public
+from scheduling.policies.declarations import carries_etag, needs_no_token, refuses
+from scheduling.policies.idempotency import idempotent, idempotent_by, replayed
+from scheduling.policies.rate_limit import client_address, limited
 from scheduling.schemas.appointments import (
     AppointmentIn,
     AppointmentMadeOut,

@@ -4,18 +4,24 @@ from typing import Any
 
 from flask import g
 
-from scheduling.access import authenticated, public
-from scheduling.blueprint import Blueprint
 from scheduling.context import caller_id, current_user, outbox, services, statement
-from scheduling.declarations import refuses
 from scheduling.errors import ApiError
-from scheduling.limited import client_address, count_failure, limited, limited_by_failures, refuse_after_failures
-from scheduling.locations import created
-from scheduling.new_passwords import accept_password
-from scheduling.passwords import HashedPassword
+from scheduling.http.blueprint import Blueprint
+from scheduling.http.locations import created
+from scheduling.identity.new_passwords import accept_password
+from scheduling.identity.passwords import HashedPassword
+from scheduling.identity.tokens import issue_token
+from scheduling.policies.access import authenticated, public
+from scheduling.policies.declarations import refuses
+from scheduling.policies.rate_limit import (
+    client_address,
+    count_failure,
+    limited,
+    limited_by_failures,
+    refuse_after_failures,
+)
 from scheduling.schemas.auth import LoginIn, RegisterIn, SignedInOut, VerifiedOut
 from scheduling.schemas.common import MessageOut
-from scheduling.tokens import issue_token
 from sql.queries import Row, tokens, users
 
 blueprint = Blueprint("auth", __name__, url_prefix="/auth", description="Register, sign in, sign out.")

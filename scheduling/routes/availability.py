@@ -3,14 +3,14 @@
 from datetime import timedelta
 from typing import Any
 
-from scheduling.access import authenticated
+from scheduling.appointments.hosts import make_hosts
 from scheduling.availability.common_times import find_common_times
-from scheduling.blueprint import Blueprint
-from scheduling.bookable import make_hosts
 from scheduling.context import caller_id, reading
-from scheduling.declarations import refuses
 from scheduling.errors import ApiError, invalid, not_found
-from scheduling.idempotency import idempotent
+from scheduling.http.blueprint import Blueprint
+from scheduling.policies.access import authenticated
+from scheduling.policies.declarations import refuses
+from scheduling.policies.idempotency import idempotent
 from scheduling.schemas.appointments import LARGEST_GROUP, CommonTimesIn, CommonTimesOut
 from sql.queries import appointments
 

@@ -6,16 +6,16 @@ from typing import Any
 
 from flask import Response, g
 
-from scheduling.access import authenticated
-from scheduling.appointments import cancel, move_as_host, seize
-from scheduling.blueprint import Blueprint
+from scheduling.appointments.booking import cancel, move_as_host, seize
 from scheduling.context import caller_id, now, outbox, reading, services, statement, transaction
-from scheduling.declarations import carries_etag, conditional, refuses
 from scheduling.errors import CONSTRAINTS, ApiError, booking_conflict, invalid, not_found
-from scheduling.etags import expected_versions, matches_none, not_modified, require_version, tagged
-from scheduling.idempotency import idempotent
-from scheduling.locations import created
-from scheduling.pages import page
+from scheduling.http.blueprint import Blueprint
+from scheduling.http.etags import expected_versions, matches_none, not_modified, require_version, tagged
+from scheduling.http.locations import created
+from scheduling.http.paging import page
+from scheduling.policies.access import authenticated
+from scheduling.policies.declarations import carries_etag, conditional, refuses
+from scheduling.policies.idempotency import idempotent
 from scheduling.schemas.bookings import (
     BookingCancelledOut,
     BookingChangeIn,

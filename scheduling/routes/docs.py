@@ -7,9 +7,9 @@ import flask_swagger_ui
 from flask import Blueprint, Response, abort, current_app, jsonify, redirect, request, send_from_directory, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from scheduling.access import public
-from scheduling.headers import allow_docs_page
-from scheduling.openapi import document
+from scheduling.http.headers import allow_docs_page
+from scheduling.openapi.document import document
+from scheduling.policies.access import public
 
 blueprint = Blueprint("docs", __name__)
 

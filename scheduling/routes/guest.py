@@ -4,17 +4,17 @@ from typing import Any
 
 from flask import Response, g
 
-from scheduling.access import guest
-from scheduling.appointments import cancel, move, seize
-from scheduling.blueprint import Blueprint
+from scheduling.appointments.booking import cancel, move, seize
+from scheduling.appointments.guests import for_guest
+from scheduling.appointments.manage_tokens import is_managed_by
+from scheduling.appointments.openings import taking_time
 from scheduling.context import reading, transaction
-from scheduling.declarations import carries_etag, conditional, refuses
 from scheduling.errors import not_found
-from scheduling.etags import matches_none, not_modified, require_version, tagged
-from scheduling.guests import for_guest
-from scheduling.limited import limited
-from scheduling.manage_tokens import is_managed_by
-from scheduling.openings import taking_time
+from scheduling.http.blueprint import Blueprint
+from scheduling.http.etags import matches_none, not_modified, require_version, tagged
+from scheduling.policies.access import guest
+from scheduling.policies.declarations import carries_etag, conditional, refuses
+from scheduling.policies.rate_limit import limited
 from scheduling.schemas.appointments import AppointmentChangedOut, CancellationIn, GuestBookingOut, MoveIn
 from sql.queries import Row, appointments
 

@@ -8,10 +8,10 @@ from flask import Response, jsonify
 from redis.exceptions import RedisError
 
 from jobs.connection import connect_redis
-from scheduling.access import public
-from scheduling.blueprint import Blueprint
 from scheduling.context import now, reading, services
 from scheduling.errors import RETRY_AFTER_SECONDS
+from scheduling.http.blueprint import Blueprint
+from scheduling.policies.access import public
 from scheduling.schemas.health import HealthOut, ReadinessOut
 from sql.migrator import latest_version
 from sql.pool import PoolExhausted

@@ -10,12 +10,12 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from jobs.classes import CLASSES
-from scheduling.access import public
-from scheduling.blueprint import Blueprint
 from scheduling.context import reading, services
-from scheduling.declarations import refuses
 from scheduling.errors import ApiError
-from scheduling.measurements import collectors
+from scheduling.http.blueprint import Blueprint
+from scheduling.http.measurements import collectors
+from scheduling.policies.access import public
+from scheduling.policies.declarations import refuses
 from sql.queries import Row, emails
 
 blueprint = Blueprint("metrics", __name__, description="Numbers for Prometheus.")

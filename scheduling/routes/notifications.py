@@ -5,12 +5,12 @@ from typing import Any
 
 from flask import Response
 
-from scheduling.access import authenticated
-from scheduling.blueprint import Blueprint
 from scheduling.context import caller_id, reading, statement
-from scheduling.declarations import refuses
 from scheduling.errors import not_found
-from scheduling.pages import page
+from scheduling.http.blueprint import Blueprint
+from scheduling.http.paging import page
+from scheduling.policies.access import authenticated
+from scheduling.policies.declarations import refuses
 from scheduling.schemas.common import MessageOut, PageQuery
 from scheduling.schemas.notifications import AllReadOut, NotificationOut, NotificationReadOut, UnreadCountOut
 from sql.queries import notifications

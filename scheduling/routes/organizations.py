@@ -5,14 +5,14 @@ from typing import Any
 
 from flask import Response, g
 
-from scheduling.access import authenticated
-from scheduling.blueprint import Blueprint
 from scheduling.context import caller_id, outbox, reading, statement
-from scheduling.declarations import refuses
 from scheduling.errors import ApiError, not_found
-from scheduling.idempotency import idempotent
-from scheduling.locations import created
-from scheduling.pages import page
+from scheduling.http.blueprint import Blueprint
+from scheduling.http.locations import created
+from scheduling.http.paging import page
+from scheduling.policies.access import authenticated
+from scheduling.policies.declarations import refuses
+from scheduling.policies.idempotency import idempotent
 from scheduling.schemas.common import MessageOut, PageQuery
 from scheduling.schemas.organizations import (
     MemberAddedOut,

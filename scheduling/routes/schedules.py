@@ -6,15 +6,15 @@ from typing import Any
 import orjson
 from flask import Response
 
-from scheduling.access import authenticated
-from scheduling.blueprint import Blueprint
 from scheduling.context import caller_id, reading, statement
-from scheduling.declarations import carries_etag, conditional, refuses
 from scheduling.errors import ApiError, not_found
-from scheduling.etags import expected_versions, matches_none, not_modified, tagged
-from scheduling.idempotency import idempotent
-from scheduling.locations import created
-from scheduling.pages import page
+from scheduling.http.blueprint import Blueprint
+from scheduling.http.etags import expected_versions, matches_none, not_modified, tagged
+from scheduling.http.locations import created
+from scheduling.http.paging import page
+from scheduling.policies.access import authenticated
+from scheduling.policies.declarations import carries_etag, conditional, refuses
+from scheduling.policies.idempotency import idempotent
 from scheduling.schemas.common import MessageOut, PageQuery
 from scheduling.schemas.schedules import ScheduleChangeIn, ScheduleIn, ScheduleOut, ScheduleWrittenOut
 from sql.queries import Row, schedules

@@ -5,17 +5,17 @@ from typing import Any
 
 from flask import Response, g
 
-from scheduling.access import admin_required, authenticated
-from scheduling.blueprint import Blueprint
 from scheduling.context import caller_id, current_user, outbox, reading, services, statement
-from scheduling.declarations import refuses
 from scheduling.errors import ApiError
-from scheduling.new_passwords import accept_password
-from scheduling.pages import page
-from scheduling.passwords import HashedPassword
+from scheduling.http.blueprint import Blueprint
+from scheduling.http.paging import page
+from scheduling.identity.new_passwords import accept_password
+from scheduling.identity.passwords import HashedPassword
+from scheduling.identity.tokens import issue_token, token_invalid
+from scheduling.policies.access import admin_required, authenticated
+from scheduling.policies.declarations import refuses
 from scheduling.schemas.common import PageQuery
 from scheduling.schemas.users import PasswordChangedOut, PasswordChangeIn, ProfileChangedOut, ProfileIn, UserOut
-from scheduling.tokens import issue_token, token_invalid
 from sql.queries import users
 
 blueprint = Blueprint("users", __name__, url_prefix="/users", description="Profiles.")

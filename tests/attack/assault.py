@@ -16,7 +16,7 @@ from tests.client import assert_documented
 from tests.databases import ask
 from tests.people import People, time_on
 from tests.scheduling.answers import PROBLEM
-from tests.scheduling.guests import book, hold
+from tests.scheduling.appointments.guests import book, hold
 
 _LEAKS = re.compile(
     r"Traceback|psycopg|/site-packages|/usr/|/home/|\.py\b|, line \d"

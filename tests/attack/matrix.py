@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Flask
 
-from scheduling.access import Access, access_of
+from scheduling.policies.access import Access, access_of
 from tests.people import PASSWORD, time_on
 
 KINDS = ("anonymous", "stranger", "member", "organization admin", "owner", "platform admin")

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from scheduling.app import create_app
-from scheduling.openapi import document
+from scheduling.openapi.document import document
 from tests.people import PASSWORD, time_on
 
 _numbers = count(1)

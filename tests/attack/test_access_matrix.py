@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 from flask import Blueprint, Flask
 
-from scheduling.access import public, require_policies
 from scheduling.app import create_app
+from scheduling.policies.access import public, require_policies
 from tests.attack.matrix import CELLS, KINDS, REQUESTS, misdescribed
 from tests.attack.world import DIARY, OF_ALICE, TEAM, World
 

@@ -9,7 +9,7 @@ from tests.attack.test_logins import LIMITS, address, assert_limited, serving, s
 from tests.databases import ask
 from tests.people import time_on
 from tests.scheduling.answers import nothing_written
-from tests.scheduling.guests import GUEST, book, hold, text
+from tests.scheduling.appointments.guests import GUEST, book, hold, text
 
 EDGES = [
     ("2000-01-01T00:00:00Z", "2000-03-03T00:00:00Z"),

@@ -11,7 +11,7 @@ from tests.attack.wire import Wire, head
 from tests.databases import ask
 from tests.people import PASSWORD, time_on
 from tests.scheduling.answers import assert_refused, nothing_written
-from tests.scheduling.guests import book
+from tests.scheduling.appointments.guests import book
 from tests.stack import running
 from tests.waiting import eventually
 

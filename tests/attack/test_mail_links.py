@@ -8,7 +8,7 @@ from jobs.links import without_links
 from tests.attack.test_mail_injection import HEADERS
 from tests.jobs.addresses_in_text import like_links
 from tests.people import PASSWORD, Person, time_on
-from tests.scheduling.guests import GUEST, book, guest, text
+from tests.scheduling.appointments.guests import GUEST, book, guest, text
 from tests.written_mails import deliver_all, places
 
 VICTIM = "victim@example.com"

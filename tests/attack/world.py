@@ -12,7 +12,7 @@ from tests.attack.matrix import Call
 from tests.client import Client
 from tests.conftest import TABLES
 from tests.people import Person, time_on
-from tests.scheduling.guests import book, hold
+from tests.scheduling.appointments.guests import book, hold
 
 DIARY, TEAM = "What only Alice may read", "What only the team may read"
 OF_ALICE = {"users": "id", "bookings": "user_id", "notifications": "user_id", "schedules": "user_id"}

@@ -10,7 +10,7 @@ from scheduling.app import create_app
 from scheduling.context import services
 from tests.client import Client
 from tests.people import Person, time_on
-from tests.scheduling.guests import GUEST, book, guest, hold, text
+from tests.scheduling.appointments.guests import GUEST, book, guest, hold, text
 
 HOSTS, DAYS = (1, 10), (1, 62)
 # After so many times a statement is prepared, and goes by its name from then on.

@@ -6,7 +6,7 @@ import pytest
 
 from tests.databases import ask
 from tests.people import time_on
-from tests.scheduling.guests import GUEST, book, codes, slots, starts, text
+from tests.scheduling.appointments.guests import GUEST, book, codes, slots, starts, text
 
 
 @pytest.fixture

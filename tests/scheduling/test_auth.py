@@ -6,7 +6,7 @@ import jwt
 import pytest
 
 from scheduling.context import Services
-from scheduling.passwords import PasswordRules
+from scheduling.identity.passwords import PasswordRules
 from tests.people import PASSWORD
 from tests.scheduling.answers import (
     IDENTITY,

@@ -7,12 +7,12 @@ import pytest
 from flask.testing import FlaskClient
 
 from scheduling.app import create_app
-from scheduling.malformed import write_refusal
+from scheduling.server.parse_error import write_refusal
 from scheduling.settings import read_settings
 from tests.attack.operations import create_app_without_servers
 from tests.people import time_on
 from tests.scheduling.answers import NOWHERE
-from tests.scheduling.guests import text
+from tests.scheduling.appointments.guests import text
 from tests.scheduling.test_headers import ANSWERS, ORIGIN
 from tests.scheduling.test_slashes import path_of
 

@@ -10,8 +10,8 @@ import pytest
 from tests.client import Client
 from tests.people import time_on
 from tests.scheduling.answers import assert_refused, nothing_written, rows
+from tests.scheduling.appointments.guests import book, hold, text
 from tests.scheduling.diary import cancelled, slot
-from tests.scheduling.guests import book, hold, text
 from tests.scheduling.rivals import WAITING, ask
 from tests.waiting import eventually
 

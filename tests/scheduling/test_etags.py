@@ -4,8 +4,8 @@ import pytest
 
 from tests.people import time_on
 from tests.scheduling.answers import NOWHERE, assert_refused, nothing_written
+from tests.scheduling.appointments.guests import book, guest, text
 from tests.scheduling.diary import cancelled, etag_of
-from tests.scheduling.guests import book, guest, text
 
 
 def test_answer_with_one_booking_bears_its_etag(people):

@@ -5,7 +5,7 @@ import pytest
 from tests.attack.operations import OPERATIONS
 from tests.people import time_on
 from tests.scheduling.answers import assert_refused, faults_of, nothing_written
-from tests.scheduling.guests import book
+from tests.scheduling.appointments.guests import book
 
 FIELDS = [(operation, name) for operation in OPERATIONS for name in operation.fields]
 PARAMETERS = [(operation, name) for operation in OPERATIONS for name in operation.query]

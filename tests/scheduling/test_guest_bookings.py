@@ -6,7 +6,7 @@ import pytest
 
 from tests.databases import ask
 from tests.people import time_on
-from tests.scheduling.guests import book, codes, guest, slots, starts, text
+from tests.scheduling.appointments.guests import book, codes, guest, slots, starts, text
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from scheduling.app import create_app
 from tests.client import Client, ConformingClient
 from tests.people import time_on
 from tests.scheduling.answers import nothing_written
-from tests.scheduling.guests import book, guest, text
+from tests.scheduling.appointments.guests import book, guest, text
 
 NONE = {f"rate_limit_guest_mails_per_{of}": "" for of in ("recipient", "event_type", "address")}
 

@@ -11,7 +11,7 @@ from tests.client import Client
 from tests.databases import ask
 from tests.people import time_on
 from tests.scheduling.answers import assert_refused, nothing_written
-from tests.scheduling.guests import book, guest, hold, text
+from tests.scheduling.appointments.guests import book, guest, hold, text
 
 KEY = {"Idempotency-Key": "0d7c5a3e-1f50-4b5c-9e0a-2f4f7a1f3c55"}
 TEN, ELEVEN = time_on(3, 10), time_on(3, 11)

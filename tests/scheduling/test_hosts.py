@@ -3,7 +3,7 @@
 import pytest
 
 from tests.people import time_on
-from tests.scheduling.guests import book, codes, text
+from tests.scheduling.appointments.guests import book, codes, text
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduling.errors import ApiError
-from scheduling.json_body import parse_json
+from scheduling.http.json_body import parse_json
 from tests.scheduling.answers import assert_refused, nothing_written
 
 JSON = "application/json"

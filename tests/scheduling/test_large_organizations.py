@@ -4,7 +4,7 @@ import pytest
 
 from tests.people import time_on
 from tests.scheduling.answers import assert_refused, rows
-from tests.scheduling.guests import text
+from tests.scheduling.appointments.guests import text
 
 MEMBERS = """
 WITH person AS (

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from scheduling.app import create_app
-from scheduling.passwords import PasswordRules
+from scheduling.identity.passwords import PasswordRules
 from tests.client import Client, ConformingClient
 from tests.people import PASSWORD, Person
 

@@ -8,11 +8,11 @@ import jsonschema_rs
 import pytest
 
 from scheduling import errors, malformed
-from scheduling.access import Access, access_of
 from scheduling.availability.rules import Rule
-from scheduling.declarations import declared
-from scheduling.idempotency import is_idempotent
-from scheduling.openapi import document as build
+from scheduling.openapi.document import document as build
+from scheduling.policies.access import Access, access_of
+from scheduling.policies.declarations import declared
+from scheduling.policies.idempotency import is_idempotent
 from scheduling.problems import CODES
 from scheduling.routes import bookings
 

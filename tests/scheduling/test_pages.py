@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from scheduling.pages import read_cursor
+from scheduling.http.paging import read_cursor
 from tests.scheduling.answers import assert_refused, rows
 
 NEXT = re.compile(r'<(?P<path>/api/v1/[^>]*)>; rel="next"')

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduling.passwords import make_passwords, normalise
+from scheduling.identity.passwords import make_passwords, normalise
 from tests.scheduling.answers import rows
 
 SHORT, LONG = "bcrypt", "sha256+bcrypt"

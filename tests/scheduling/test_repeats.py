@@ -4,11 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from scheduling.idempotency import is_idempotent
+from scheduling.policies.idempotency import is_idempotent
 from tests.client import PREFIX, Client
 from tests.people import time_on
 from tests.scheduling.answers import nothing_written, rows
-from tests.scheduling.guests import GUEST, hold, text
+from tests.scheduling.appointments.guests import GUEST, hold, text
 from tests.waiting import eventually
 
 KEY = {"Idempotency-Key": "7f9c2ba4-e88f-827d-6160-4507605853ed"}

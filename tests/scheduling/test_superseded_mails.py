@@ -4,7 +4,7 @@ import pytest
 
 from tests.databases import ask
 from tests.people import time_on
-from tests.scheduling.guests import book, guest, text
+from tests.scheduling.appointments.guests import book, guest, text
 
 GAIL = "gail@example.com"
 

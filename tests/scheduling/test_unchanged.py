@@ -5,7 +5,7 @@ import pytest
 from tests.client import PREFIX
 from tests.people import PASSWORD, time_on
 from tests.scheduling.answers import assert_refused, emails_to, nothing_written, rows
-from tests.scheduling.guests import book, guest, text
+from tests.scheduling.appointments.guests import book, guest, text
 
 # What makes a thing of each kind: it returns the function that changes it, the values that it has and other ones.
 

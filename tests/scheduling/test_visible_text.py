@@ -5,7 +5,7 @@ import pytest
 from scheduling.schemas.visible_text import is_visible
 from tests.people import time_on
 from tests.scheduling.answers import assert_refused, nothing_written
-from tests.scheduling.guests import book, guest
+from tests.scheduling.appointments.guests import book, guest
 
 # Unicode's Default_Ignorable_Code_Point, from DerivedCoreProperties.txt.
 IGNORABLE = (

@@ -12,7 +12,7 @@ from threading import Thread
 import bcrypt
 import pytest
 
-from scheduling import access
+from scheduling.policies import access
 from scripts.bench import logins, memory, statements
 from scripts.bench.arguments import read_arguments
 from scripts.bench.errors import BenchError

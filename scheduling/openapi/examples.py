@@ -175,4 +175,4 @@ def _value(path: str, schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
         return body_example(schema, schemas, path)
     if name in _VALUES:
         return _VALUES[name]
-    raise LookupError(f"scheduling/examples.py has no example of {path}")
+    raise LookupError(f"scheduling/openapi/examples.py has no example of {path}")

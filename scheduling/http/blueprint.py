@@ -12,7 +12,7 @@ from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
 
 from scheduling.errors import ApiError
-from scheduling.json_body import read_json
+from scheduling.http.json_body import read_json
 
 View = Callable[..., Any]
 

@@ -6,7 +6,7 @@ from flask import request
 from marshmallow import ValidationError
 
 from scheduling.errors import ApiError
-from scheduling.json_body import read_json
+from scheduling.http.json_body import read_json
 from scheduling.schemas.fields import Email
 from sql.queries import Row
 

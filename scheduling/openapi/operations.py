@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
-from scheduling.access import Access, access_of
-from scheduling.declarations import Declared, declared
-from scheduling.examples import problem_example
-from scheduling.idempotency import is_idempotent
+from scheduling.openapi.examples import problem_example
+from scheduling.policies.access import Access, access_of
+from scheduling.policies.declarations import Declared, declared
+from scheduling.policies.idempotency import is_idempotent
 from scheduling.problems import CODES
 
 View = Callable[..., Any]

@@ -7,12 +7,12 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from scheduling.appointments.hosts import Bookable, find_bookable, select_taken, take_turns
 from scheduling.availability.explanation import Explanation, explain
 from scheduling.availability.facts import EventType, Host
 from scheduling.availability.fairness import choose
 from scheduling.availability.rules import Rule
 from scheduling.availability.slots import find_slots, nearest
-from scheduling.bookable import Bookable, find_bookable, select_taken, take_turns
 from scheduling.context import reading, transaction
 from scheduling.errors import ApiError
 from sql.database import Transaction

@@ -12,7 +12,7 @@ from limits import parse_many
 
 from scheduling.context import services
 from scheduling.errors import too_many
-from scheduling.limited import client_address
+from scheduling.policies.rate_limit import client_address
 from sql.database import Transaction
 from sql.queries import appointments
 

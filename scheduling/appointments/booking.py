@@ -14,12 +14,12 @@ from typing import Any
 import orjson
 from flask import g
 
+from scheduling.appointments.guest_mails import use_allowance
+from scheduling.appointments.manage_tokens import hash_manage_token, make_manage_token, tell_manage_token
+from scheduling.appointments.openings import Opening
 from scheduling.context import now, outbox
 from scheduling.errors import ApiError, booking_conflict, invalid
-from scheduling.guest_mails import use_allowance
-from scheduling.limited import client_address
-from scheduling.manage_tokens import hash_manage_token, make_manage_token, tell_manage_token
-from scheduling.openings import Opening
+from scheduling.policies.rate_limit import client_address
 from sql.database import Transaction
 from sql.queries import Row, appointments
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 import orjson
 from gunicorn import util
 
-from scheduling.headers import HEADERS
+from scheduling.http.headers import HEADERS
 
 _CODES = {414: "uri_too_long", 431: "headers_too_large"}
 _DETAILS = {

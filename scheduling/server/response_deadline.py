@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from scheduling.slow_bodies import BodyWatcher
+from scheduling.server.deadlines import BodyWatcher
 
 # What a client has to take within the seconds that it has for as much of a body.
 _PIECE_BYTES = 64 * 1024

@@ -9,12 +9,12 @@ from flask import Flask
 from flask_smorest import Api
 
 from scheduling.context import services_of
-from scheduling.examples import body_example
-from scheduling.operations import complete, components
-from scheduling.requests import IdConverter
+from scheduling.http.converters import UidConverter
+from scheduling.http.requests import IdConverter
+from scheduling.openapi.examples import body_example
+from scheduling.openapi.operations import complete, components
 from scheduling.schemas.common import ProblemOut
 from scheduling.schemas.fields import Instant, JsonObject, Number, StrictBoolean
-from scheduling.uids import UidConverter
 
 Json = dict[str, Any]
 

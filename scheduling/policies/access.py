@@ -8,11 +8,11 @@ from typing import Any
 import psycopg2
 from flask import Flask, g, request
 
+from scheduling.appointments.guests import manage_token
 from scheduling.context import current_user, reading
 from scheduling.errors import ApiError
-from scheduling.guests import manage_token
-from scheduling.idempotency import is_idempotent
-from scheduling.tokens import Token, read_token, token_invalid
+from scheduling.identity.tokens import Token, read_token, token_invalid
+from scheduling.policies.idempotency import is_idempotent
 from sql.database import Guard
 
 View = Callable[..., Any]

@@ -12,9 +12,9 @@ from werkzeug.exceptions import ClientDisconnected, NotFound, RequestEntityTooLa
 from werkzeug.routing import BaseConverter
 
 from scheduling.errors import ApiError
-from scheduling.json_body import MAX_BODY_BYTES
-from scheduling.leaving import close_after_answer
-from scheduling.slow_bodies import BodyWatcher
+from scheduling.http.json_body import MAX_BODY_BYTES
+from scheduling.server.connection_close import close_after_answer
+from scheduling.server.deadlines import BodyWatcher
 from sql.database import ConnectionLost
 
 _LARGEST_ID = 2**63 - 1

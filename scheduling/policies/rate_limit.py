@@ -8,9 +8,9 @@ from typing import Any
 from flask import Flask, Response, g, request
 
 from scheduling.context import services
-from scheduling.declarations import declare
 from scheduling.errors import too_many
-from scheduling.rate_limits import Standing
+from scheduling.identity.rate_limiter import Standing
+from scheduling.policies.declarations import declare
 
 View = Callable[..., Any]
 

@@ -17,8 +17,8 @@ from typing import Any
 from gunicorn import util
 from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
-from scheduling import leaving
-from scheduling.slow_bodies import BodyWatcher
+from scheduling.server import connection_close
+from scheduling.server.deadlines import BodyWatcher
 
 # A client that connects to ask has usually asked by now; another one is looked at when it does.
 _FIRST_BYTE_SECONDS = 0.05
@@ -71,7 +71,7 @@ class Worker(ThreadWorker):
     def handle_request(self, req: Any, conn: TConn) -> Any:
         """Serve a request whose headers are there."""
         self._heads.forget(conn.sock)
-        leaving.begin(req)
+        connection_close.begin(req)
         return super().handle_request(req, conn)
 
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:

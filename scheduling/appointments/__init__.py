@@ -1,0 +1,1 @@
+"""Take the time of hosts for a guest."""

@@ -1,0 +1,1 @@
+"""Know who somebody is, and how often they have tried."""

@@ -1,0 +1,1 @@
+"""What a route promises before its body runs."""

@@ -1,0 +1,1 @@
+"""Make gunicorn strict about time and about what is HTTP; nothing here knows Flask."""
