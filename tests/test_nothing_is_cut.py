@@ -18,6 +18,8 @@ LIMITED = {
     "emails.select_outbox": "the command says that there are more",
     "idempotency.delete_old_answers": "a batch; a full one is followed by the next at once",
     "idempotency.delete_old_guest_answers": "a batch; a full one is followed by the next at once",
+    "emails.delete_superseded_emails": "a batch; a full one is followed by the next at once",
+    "appointments.delete_free_allowances": "a batch; a full one is followed by the next at once",
     "tokens.delete_expired_tokens": "a batch; a full one is followed by the next at once",
 }
 # What a worker takes of each class of mails; the next job takes what is left.
@@ -25,6 +27,7 @@ COUNTED = {("emails.sql", "least(line.most,")}
 _HASH, _EXCERPT = "the first characters of a hash", "an error of a tool quotes the first of an answer"
 SLICES = {
     "jobs/providers/mime.py": {"sha256('\\x00'.join(parts).encode()).hexdigest()[:32]": _HASH},
+    "scheduling/appointments/guest_mails.py": {"hashlib.sha256('\\x00'.join(words).encode()).digest()[:8]": _HASH},
     "scheduling/availability/slots.py": {
         "sorted(slots, key=lambda slot: (abs(slot.start - start), slot.start))[:count]": "the nearest, as documented",
     },
@@ -37,17 +40,7 @@ SLICES = {
     "scheduling/schemas/fields.py": {"(match['fraction'] or '')[:6]": "digits past the microsecond, by the contract"},
     "scheduling/server/response_deadline.py": {"part[start:start + _PIECE_BYTES]": "piece by piece, to the end"},
     "scheduling/identity/tokens.py": {"hashlib.sha256(b'key id of ' + secret.encode()).hexdigest()[:8]": _HASH},
-    "scripts/bench/measure.py": {"process.cpu_times()[:4]": "user, system and both of the children"},
-    "scripts/bench/memory.py": {"warm[:COMPARED]": "the first of what is compared"},
-    "scripts/bench/mails.py": {"member.cpu_times()[:4]": "user, system and both of the children"},
-    "scripts/bench/routes.py": {"content[:300]": _EXCERPT, "person.booking_ids[:1]": "one is enough to be read"},
-    "scripts/bench/seed.py": {"hashlib.sha256('\\x00'.join(texts).encode()).hexdigest()[:8]": _HASH},
-    "scripts/chaos/check_mails.py": {"order[:len(found)]": "what was found is compared with as much of what is due"},
-    "scripts/chaos/report.py": {
-        "[at - incident.began for at in claims[ids.get(key, 0)] if at > incident.began][:1]": "the first is asked for",
-        "result.violations[:SHOWN]": "how many there are is said",
-    },
-    "scripts/chaos/run.py": {"line[:150]": "a line of a terminal that the next one overwrites"},
+    "scripts/clean_start.py": {"command[:3]": "the beginning of a command names the process"},
     "scripts/dev.py": {"platform.python_version_tuple()[:2]": "a version without its patch"},
     "scripts/outbox.py": {"rows[:limit]": "the command says that there are more"},
     "sql/prepared.py": {"hashlib.sha256(text.encode()).hexdigest()[:24]": _HASH},
@@ -90,7 +83,8 @@ def test_every_statement_with_a_limit_is_paged_or_known():
 
 
 def test_every_slice_is_known():
-    found = {relative(path): slices_of(path) for path in python_files("scheduling", "jobs", "sql", "scripts")}
+    files = [*python_files("scheduling", "jobs", "sql"), *(ROOT / "scripts").glob("*.py")]
+    found = {relative(path): slices_of(path) for path in files}
     known = {name: set(slices) for name, slices in SLICES.items()}
     assert {name: slices for name, slices in found.items() if slices} == known
 

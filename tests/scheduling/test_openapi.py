@@ -7,7 +7,7 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 
-from scheduling import errors, malformed
+from scheduling import errors
 from scheduling.availability.rules import Rule
 from scheduling.openapi.document import document as build
 from scheduling.policies.access import Access, access_of
@@ -15,6 +15,7 @@ from scheduling.policies.declarations import declared
 from scheduling.policies.idempotency import is_idempotent
 from scheduling.problems import CODES
 from scheduling.routes import bookings
+from scheduling.server import parse_error
 
 METHODS = {"GET", "POST", "PATCH", "DELETE"}
 
@@ -265,7 +266,7 @@ def test_codes_of_the_document_are_those_of_the_code(document):
     constraints = {code: status for status, code, _ in errors.CONSTRAINTS.values()}
     assert constraints.items() <= known.items()
     assert {code: status for status, code in errors._CODES.items()}.items() <= known.items()
-    assert {code: status for status, code in malformed._CODES.items()}.items() <= known.items()
+    assert {code: status for status, code in parse_error._CODES.items()}.items() <= known.items()
     assert {code: status for code, (status, _) in bookings._REFUSALS.items()}.items() <= known.items()
     assert raised().items() <= known.items()
 
