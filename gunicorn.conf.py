@@ -12,6 +12,7 @@ import gunicorn.util
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
+from scheduling.http.headers import HEADERS
 from scheduling.server.buffered_response import WholeAnswer
 from scheduling.server.parse_error import write_refusal
 from scheduling.settings import read_settings
@@ -83,4 +84,4 @@ gunicorn.http.wsgi.SERVER = "scheduling"
 gunicorn.http.wsgi.create = partial(gunicorn.http.wsgi.create, response_class=WholeAnswer)
 
 # Its own answer to what is not HTTP is a page; ours has the shape of every other refusal.
-gunicorn.util.write_error = write_refusal
+gunicorn.util.write_error = partial(write_refusal, HEADERS)

@@ -12,7 +12,6 @@ from flask import Flask, Response, g, request
 from psycopg2 import errors as postgres
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from scheduling.identity.passwords import TooManyAtOnce
 from sql.pool import PoolExhausted
 
 log = structlog.get_logger(__name__)
@@ -153,12 +152,7 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(psycopg2.Error, _answer_database_error)
     app.register_error_handler(PoolExhausted, lambda _error: problem(unavailable()))
-    app.register_error_handler(TooManyAtOnce, lambda _error: problem(_busy()))
     app.register_error_handler(Exception, _answer_unexpected_error)
-
-
-def _busy() -> ApiError:
-    return too_many("Too many people sign in at this moment; try again", retry_after=1)
 
 
 def _answer_http_error(error: HTTPException) -> Response:

@@ -12,7 +12,6 @@ from marshmallow import ValidationError
 from marshmallow.validate import Range
 
 from jobs.settings import ROOT, DeliverySettings, app_env, delivery_settings, environment
-from scheduling.identity.passwords import PasswordRules
 
 # RFC 7518, section 3.2: a key for HS256 has at least 256 bits.
 _SECRET_BYTES = 32
@@ -31,7 +30,8 @@ class Settings:
     jwt_secret: str = field(repr=False)
     jwt_secret_previous: str = field(repr=False)
     jwt_expires_days: int
-    password_rules: PasswordRules
+    password_min_length: int
+    password_reject_common: bool
     bcrypt_rounds: int
     cors_origins: list[str]
     logout_revokes: bool
@@ -65,10 +65,8 @@ def read_settings() -> Settings:
             jwt_secret=env.str("JWT_SECRET", validate=_secret_check(env)),
             jwt_secret_previous=env.str("JWT_SECRET_PREVIOUS", "", validate=_secret_check(env, may_be_empty=True)),
             jwt_expires_days=env.int("JWT_EXPIRES_DAYS", 7, validate=Range(1, 3650)),
-            password_rules=PasswordRules(
-                min_length=env.int("PASSWORD_MIN_LENGTH", 6, validate=Range(1, 1024)),
-                reject_common=env.bool("PASSWORD_REJECT_COMMON", app_env(env) == "production"),
-            ),
+            password_min_length=env.int("PASSWORD_MIN_LENGTH", 6, validate=Range(1, 1024)),
+            password_reject_common=env.bool("PASSWORD_REJECT_COMMON", app_env(env) == "production"),
             bcrypt_rounds=env.int("BCRYPT_ROUNDS", 10, validate=Range(4, 16)),
             cors_origins=env.list("CORS_ORIGINS", ["*"], validate=_are_origins),
             logout_revokes=env.bool("LOGOUT_REVOKES", False),

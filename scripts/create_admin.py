@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scheduling.identity.passwords import make_passwords
+from scheduling.identity.passwords import find_fault, make_passwords
 from scheduling.schemas.auth import RegisterIn
 from scheduling.settings import Settings, read_settings
 from sql.database import Database
@@ -56,7 +56,7 @@ def make_admin(database: Database, settings: Settings, email: str, name: str, *,
 def create(database: Database, settings: Settings, email: str, name: str) -> int:
     """Create an administrator with a password that is asked for; return the exit code."""
     person = RegisterIn().load({"email": email, "name": name, "password": read_password()})
-    fault = settings.password_rules.find_fault(person["password"], name, email)
+    fault = find_fault(settings, person["password"], name, email)
     if fault is not None:
         return fail(fault)
     hashed = make_passwords(settings.bcrypt_rounds, waiting=1).hash(person["password"])

@@ -1,11 +1,10 @@
-"""What a guest sees of a booking, and what shows that it is theirs."""
+"""What a guest sees of a booking, and which address their request names."""
 
 from typing import Any
 
 from flask import request
 from marshmallow import ValidationError
 
-from scheduling.errors import ApiError
 from scheduling.http.json_body import read_json
 from scheduling.schemas.fields import Email
 from sql.queries import Row
@@ -29,18 +28,3 @@ def guest_address() -> str | None:
         return str(_EMAIL.deserialize(body.get("email") if isinstance(body, dict) else None))
     except ValidationError:
         return None
-
-
-def manage_token() -> str:
-    """Return the token of a guest's request, from its header only; raise ApiError 401 when there is none."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    given = token.strip() if scheme.lower() == "bearer" else ""
-    if not given:
-        raise ApiError(
-            401,
-            "unauthorized",
-            "Send the manage_token of the booking as `Authorization: Bearer <token>`; "
-            "never in the address, which proxies write into their logs",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
-    return given

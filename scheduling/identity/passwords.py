@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 import bcrypt
 from zxcvbn import zxcvbn
 
+from scheduling.errors import invalid, too_many
+from scheduling.settings import Settings
+
 MAX_CHARACTERS = 1024
 
 _BCRYPT_BYTES = 72
@@ -27,13 +30,12 @@ class HashedPassword:
     scheme: str
 
 
-class TooManyAtOnce(Exception):  # noqa: N818 - a state, not a fault of the caller
-    """So many passwords wait to be hashed that one more would hold up everybody else."""
-
-
 @dataclass(frozen=True, slots=True)
 class Passwords:
-    """Hashes and compares, one at a time and with few in the queue: other routes keep a processor and threads."""
+    """Hashes and compares one password at a time, with a short queue: other routes keep a processor and threads.
+
+    When the queue is full, both raise ApiError 429.
+    """
 
     rounds: int
     nobody: HashedPassword = field(repr=False)
@@ -41,7 +43,7 @@ class Passwords:
     one: threading.Lock = field(default_factory=threading.Lock)
 
     def hash(self, password: str) -> HashedPassword:
-        """Return what to remember of a password; raise TooManyAtOnce."""
+        """Return what to store of a password."""
         text = normalise(password).encode()
         scheme = _PLAIN if len(text) <= _BCRYPT_BYTES else _PREHASHED
         with self._turn():
@@ -49,10 +51,7 @@ class Passwords:
         return HashedPassword(hashed.decode(), scheme)
 
     def verify(self, password: str, known: HashedPassword | None) -> bool:
-        """Tell whether a password is the known one; for nobody's password it takes as long to say no.
-
-        Raises TooManyAtOnce.
-        """
+        """Tell whether a password is the known one; without a known one it takes as long to say no."""
         text = normalise(password).encode()
         hashed = known or self.nobody
         if hashed.scheme == _PLAIN and len(text) > _BCRYPT_BYTES:
@@ -65,7 +64,7 @@ class Passwords:
     @contextmanager
     def _turn(self) -> Iterator[None]:
         if not self.queue.acquire(blocking=False):
-            raise TooManyAtOnce
+            raise too_many("Too many people sign in at this moment; try again", retry_after=1)
         try:
             with self.one:
                 yield
@@ -79,20 +78,20 @@ def make_passwords(rounds: int, *, waiting: int) -> Passwords:
     return Passwords(rounds, HashedPassword(nobody, _PLAIN), threading.BoundedSemaphore(waiting))
 
 
-@dataclass(frozen=True, slots=True)
-class PasswordRules:
-    """Which new passwords a deployment accepts."""
+def require_acceptable(settings: Settings, password: str, pointer: str, *known: str) -> None:
+    """Raise ApiError 400 for a new password that the settings refuse; `known` is what is known of its owner."""
+    fault = find_fault(settings, password, *known)
+    if fault is not None:
+        raise invalid(pointer, fault)
 
-    min_length: int
-    reject_common: bool
 
-    def find_fault(self, password: str, *known: str) -> str | None:
-        """Return the sentence that refuses a password, if one does; `known` is what an attacker knows of its owner."""
-        if len(normalise(password)) < self.min_length:
-            return f"Password must be at least {self.min_length} characters"
-        if self.reject_common and _is_easy_to_guess(password, *known):
-            return "This password is easy to guess; choose another"
-        return None
+def find_fault(settings: Settings, password: str, *known: str) -> str | None:
+    """Return why the settings refuse a new password, or None."""
+    if len(normalise(password)) < settings.password_min_length:
+        return f"Password must be at least {settings.password_min_length} characters"
+    if settings.password_reject_common and _is_easy_to_guess(password, *known):
+        return "This password is easy to guess; choose another"
+    return None
 
 
 def _is_easy_to_guess(password: str, *known: str) -> bool:

@@ -8,7 +8,6 @@ from typing import Any
 import psycopg2
 from flask import Flask, g, request
 
-from scheduling.appointments.guests import manage_token
 from scheduling.context import current_user, reading
 from scheduling.errors import ApiError
 from scheduling.identity.tokens import Token, read_token, token_invalid
@@ -48,8 +47,7 @@ def guest(view: View) -> View:
 
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        g.token_at_stake = True
-        g.manage_token = manage_token()
+        g.manage_token = _manage_token()
         return view(*args, **kwargs)
 
     return _declare(wrapper, Access.GUEST)
@@ -167,15 +165,24 @@ def _is_revoked(error: psycopg2.Error) -> bool:
 
 
 def _bearer_token() -> str:
-    """Return the token of the request (RFC 6750, section 2.1); the scheme is case-insensitive."""
+    return _token_of_header("Send the token of /auth/login as `Authorization: Bearer <token>`")
+
+
+def _manage_token() -> str:
+    return _token_of_header(
+        "Send the manage_token of the booking as `Authorization: Bearer <token>`; "
+        "never in the address, which proxies write into their logs"
+    )
+
+
+def _token_of_header(how_to_send: str) -> str:
+    """Return the token of the Authorization header (RFC 6750, section 2.1); the scheme is case-insensitive.
+
+    Without one it raises ApiError 401, which says how to send it.
+    """
     g.token_at_stake = True
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip(" ")
     if scheme.lower() != "bearer" or not token:
-        raise ApiError(
-            401,
-            "unauthorized",
-            "Send the token of /auth/login as `Authorization: Bearer <token>`",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
+        raise ApiError(401, "unauthorized", how_to_send, headers={"WWW-Authenticate": "Bearer"})
     return token

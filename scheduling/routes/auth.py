@@ -8,8 +8,7 @@ from scheduling.context import caller_id, current_user, outbox, services, statem
 from scheduling.errors import ApiError
 from scheduling.http.blueprint import Blueprint
 from scheduling.http.locations import created
-from scheduling.identity.new_passwords import accept_password
-from scheduling.identity.passwords import HashedPassword
+from scheduling.identity.passwords import HashedPassword, require_acceptable
 from scheduling.identity.tokens import issue_token
 from scheduling.policies.access import authenticated, public
 from scheduling.policies.declarations import refuses
@@ -35,7 +34,7 @@ blueprint = Blueprint("auth", __name__, url_prefix="/auth", description="Registe
 @blueprint.response(201, SignedInOut)
 def register(person: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Create an account and sign in; a welcome follows by e-mail."""
-    accept_password(person["password"], "/password", person["name"], person["email"])
+    require_acceptable(services().settings, person["password"], "/password", person["name"], person["email"])
     hashed = services().passwords.hash(person["password"])
     with statement() as tx:
         user = users.insert_user(

@@ -9,8 +9,7 @@ from scheduling.context import caller_id, current_user, outbox, reading, service
 from scheduling.errors import ApiError
 from scheduling.http.blueprint import Blueprint
 from scheduling.http.paging import page
-from scheduling.identity.new_passwords import accept_password
-from scheduling.identity.passwords import HashedPassword
+from scheduling.identity.passwords import HashedPassword, require_acceptable
 from scheduling.identity.tokens import issue_token, token_invalid
 from scheduling.policies.access import admin_required, authenticated
 from scheduling.policies.declarations import refuses
@@ -59,7 +58,8 @@ def change_profile(changes: dict[str, Any]) -> dict[str, Any]:
 @blueprint.response(200, PasswordChangedOut)
 def change_password(passwords: dict[str, Any]) -> dict[str, Any]:
     """Change the caller's password; every earlier token is dead, the answer carries a new one."""
-    accept_password(passwords["new_password"], "/newPassword", current_user()["name"], current_user()["email"])
+    known_of_owner = (current_user()["name"], current_user()["email"])
+    require_acceptable(services().settings, passwords["new_password"], "/newPassword", *known_of_owner)
     with reading() as tx:
         row = users.select_password(tx, user_id=caller_id())
     known = row and HashedPassword(row["password_hash"], row["password_scheme"])

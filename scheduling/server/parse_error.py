@@ -1,16 +1,15 @@
 """The answer to what is not even HTTP: gunicorn refuses it before the application sees it, and in HTML.
 
-`gunicorn.conf.py` puts this in the place of gunicorn's own function.
+`gunicorn.conf.py` replaces gunicorn's own function with it, and hands it the headers of every answer.
 """
 
 import socket
+from collections.abc import Mapping
 from http import HTTPStatus
 from uuid import uuid4
 
 import orjson
 from gunicorn import util
-
-from scheduling.http.headers import HEADERS
 
 _CODES = {414: "uri_too_long", 431: "headers_too_large"}
 _DETAILS = {
@@ -19,8 +18,10 @@ _DETAILS = {
 }
 
 
-def write_refusal(connection: socket.socket, status: int, _reason: str, _message: str) -> None:
-    """Refuse a request in the one error shape and close the connection."""
+def write_refusal(
+    always: Mapping[str, str], connection: socket.socket, status: int, _reason: str, _message: str
+) -> None:
+    """Refuse a request in the one error shape, with the headers of every answer, and close the connection."""
     # A transfer coding that we do not know is a fault of the request too.
     status = HTTPStatus.BAD_REQUEST if status == HTTPStatus.NOT_IMPLEMENTED else status
     request_id, detail = uuid4().hex, _DETAILS.get(status, "The request is not valid HTTP")
@@ -35,7 +36,8 @@ def write_refusal(connection: socket.socket, status: int, _reason: str, _message
             "request_id": request_id,
         }
     )
-    headers = HEADERS | {
+    headers = {
+        **always,
         "Connection": "close",
         "Content-Length": str(len(body)),
         "Content-Type": "application/problem+json",

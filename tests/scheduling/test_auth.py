@@ -6,7 +6,6 @@ import jwt
 import pytest
 
 from scheduling.context import Services
-from scheduling.identity.passwords import PasswordRules
 from tests.people import PASSWORD
 from tests.scheduling.answers import (
     IDENTITY,
@@ -140,9 +139,9 @@ def test_password_has_at_least_6_characters(client, dora, password, status):
 
 
 def test_password_min_length_is_a_setting(app, client, services, dora):
-    configure(app, services, password_rules=PasswordRules(len(PASSWORD) + 1, reject_common=False))
+    configure(app, services, password_min_length=len(PASSWORD) + 1)
     assert_refused(client.post("/auth/register", dora), 400, "validation_error", "/password")
-    configure(app, services, password_rules=PasswordRules(len(PASSWORD), reject_common=False))
+    configure(app, services, password_min_length=len(PASSWORD))
     assert client.post("/auth/register", dora).status_code == 201
 
 

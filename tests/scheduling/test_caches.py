@@ -7,6 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from scheduling.app import create_app
+from scheduling.http.headers import HEADERS
 from scheduling.server.parse_error import write_refusal
 from scheduling.settings import read_settings
 from tests.attack.operations import create_app_without_servers
@@ -33,7 +34,7 @@ def test_no_anonymous_answer_is_kept_without_being_asked_for_again(app, path, me
 def test_refusal_of_what_is_no_http_is_not_kept_either_and_is_the_same_for_every_origin(status):
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        write_refusal(ours, status, "", "")
+        write_refusal(HEADERS, ours, status, "", "")
         head = theirs.recv(65_536).partition(b"\r\n\r\n")[0].decode()
     assert "Cache-Control: no-cache" in head.splitlines()
     assert "Access-Control" not in head

@@ -5,14 +5,13 @@ from dataclasses import replace
 import pytest
 
 from scheduling.app import create_app
-from scheduling.identity.passwords import PasswordRules
 from tests.client import Client, ConformingClient
 from tests.people import PASSWORD, Person
 
 
 @pytest.fixture
 def strict(settings, database):
-    app = create_app(replace(settings, password_rules=PasswordRules(6, reject_common=True)))
+    app = create_app(replace(settings, password_reject_common=True))
     app.test_client_class = ConformingClient
     return Client(app.test_client())
 

@@ -84,7 +84,7 @@ def refusal(environ, **values):
 
 def test_defaults_are_those_of_the_contract(environ):
     settings = read_settings()
-    assert (settings.port, settings.jwt_expires_days, settings.password_rules.min_length) == (3000, 7, 6)
+    assert (settings.port, settings.jwt_expires_days, settings.password_min_length) == (3000, 7, 6)
     assert (settings.bcrypt_rounds, settings.cors_origins, settings.trusted_proxies) == (10, ["*"], 0)
     assert settings.logout_revokes is False
     email = settings.delivery.email
@@ -178,7 +178,7 @@ def test_sample_of_the_original_is_among_the_published_secrets():
 def test_common_passwords_are_rejected_in_production_unless_the_setting_says_otherwise(environ, values, rejects):
     for name, value in values.items():
         environ.setenv(name, value)
-    assert read_settings().password_rules.reject_common is rejects
+    assert read_settings().password_reject_common is rejects
 
 
 @pytest.mark.parametrize(("secret", "good"), [("x" * 31, False), ("x" * 32, True), ("é" * 16, True), ("é" * 15, False)])
