@@ -37,13 +37,17 @@ def test_recipe_names_a_file_for_every_station():
     paths = [block.path for block in blocks("Add a feature")]
     stations = ["sql/migrations", "sql/queries", "sql", "scheduling/schemas", "scheduling/routes"]
     assert list(dict.fromkeys(str(Path(path).parent) for path in paths))[:5] == stations
-    assert {"scheduling/app.py", "scheduling/errors.py", "tests/scheduling/test_rooms.py"} <= set(paths)
+    assert {"scheduling/app.py", "scheduling/errors.py", "tests/scheduling/routes/test_rooms.py"} <= set(paths)
 
 
 # One test, because two at a time would share the databases.
 def test_feature_of_the_recipe_works_and_keeps_the_promises_that_span_files(rooms):
-    promises = ["tests/test_architecture.py", "tests/scheduling/test_openapi.py", "tests/scheduling/test_choices.py"]
-    files = ["tests/scheduling/test_rooms.py", *promises]
+    promises = [
+        "tests/test_architecture.py",
+        "tests/scheduling/openapi/test_openapi.py",
+        "tests/scheduling/schemas/test_choices.py",
+    ]
+    files = ["tests/scheduling/routes/test_rooms.py", *promises]
     assert "passed" in run(rooms, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files)
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from tests.attack.racing import RIVALS, Call, only, open_arena, writers_of
 from tests.people import time_on
+from tests.scheduling.appointments.claims import assert_whole
 from tests.scheduling.appointments.guests import GUEST, text
-from tests.scheduling.claims import assert_whole
 
 GATE = writers_of("bookings", "holds")
 ROUNDS_EACH = 5

@@ -8,7 +8,7 @@ from tests.attack.racing import RIVALS, Call, open_arena, tally
 from tests.attack.test_races import settled
 from tests.attack.test_races_appointments import GATE, TEAMS, Team
 from tests.people import time_on
-from tests.scheduling.claims import assert_whole
+from tests.scheduling.appointments.claims import assert_whole
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scheduling.availability.rules import Rule
 from tests.databases import ask
 from tests.people import Person, time_on
+from tests.scheduling.appointments.claims import assert_whole
 from tests.scheduling.appointments.guests import book, codes, guest, hold, slots, starts, text
 from tests.scheduling.availability.transitions import changes
-from tests.scheduling.claims import assert_whole
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 WEEK = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"]

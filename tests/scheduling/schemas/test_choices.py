@@ -11,7 +11,7 @@ from scheduling.problems import CODES
 from scheduling.schemas import choices
 from tests.databases import ask
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 # Table and column, and the fields of the document that show it.
 STORED = {

@@ -12,7 +12,7 @@ import pytest
 from tests.people import PASSWORD
 from tests.scheduling.answers import rows
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 NEW = "battery staple"
 # Sends what it is told to, and says on the other stream what was answered.
 SERVER = """

@@ -14,8 +14,8 @@ from tests.attack.operations import create_app_without_servers
 from tests.people import time_on
 from tests.scheduling.answers import NOWHERE
 from tests.scheduling.appointments.guests import text
-from tests.scheduling.test_headers import ANSWERS, ORIGIN
-from tests.scheduling.test_slashes import path_of
+from tests.scheduling.http.test_headers import ANSWERS, ORIGIN
+from tests.scheduling.http.test_slashes import path_of
 
 PATHS = sorted({path_of(rule.rule) for rule in create_app_without_servers().url_map.iter_rules()})
 # What changes only with a release.

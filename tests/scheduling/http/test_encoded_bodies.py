@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from tests.scheduling.answers import assert_refused, nothing_written
-from tests.scheduling.test_json_body import JSON, send
+from tests.scheduling.http.test_json_body import JSON, send
 
 
 @pytest.mark.parametrize(
