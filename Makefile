@@ -60,10 +60,10 @@ attack: setup ## attack the API with at least 20,000 requests (ATTACK_REQUESTS=2
 	@ATTACK_REQUESTS=$(or $(ATTACK_REQUESTS),20000) $(PYTHON) scripts/dev.py test tests/attack $(ARGUMENTS)
 
 commits: setup ## check that each commit after SINCE=origin/main, or of the LAST=10, stands by itself
-	@.venv/bin/python -m scripts.commits $(if $(LAST),--last $(LAST),--since $(or $(SINCE),origin/main))
+	@.venv/bin/python -m scripts.project.commits $(if $(LAST),--last $(LAST),--since $(or $(SINCE),origin/main))
 
 clean-start: setup ## prove that a clean clone of the last commit starts with bundled pip alone and leaves nothing
-	@.venv/bin/python -m scripts.clean_start
+	@.venv/bin/python -m scripts.project.clean_start
 
 audit: setup ## look for known vulnerabilities of the packages that are pinned (needs the network)
 	@.venv/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.txt
@@ -74,7 +74,7 @@ requirements: ## lock what setup.cfg asks for (needs uv and the network; ARGUMEN
 	@$(LOCK) setup.cfg -c requirements-dev.txt -o requirements.txt
 	@cd scripts/bench/peers && $(LOCK) requirements.in -o requirements.txt $(ARGUMENTS)
 	@cd tests/clients && $(LOCK) requirements.in -o requirements.txt $(ARGUMENTS)
-	@uv run --quiet --isolated --no-project --with pip,packaging python -m scripts.wheels
+	@uv run --quiet --isolated --no-project --with pip,packaging python -m scripts.project.wheels
 
 clean: ## remove what tools have made, but not the data in .local
 	@rm -rf .venv build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache *.egg-info

@@ -43,7 +43,7 @@ def main() -> None:
     # Commands such as gunicorn and rq are looked up on the path.
     os.environ["PATH"] = f"{PYTHON.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     if arguments.command == "run":
-        hand_over("scripts.local")
+        hand_over("scripts.stack.local")
     elif arguments.command == "test":
         hand_over("pytest", *(arguments.arguments or ALL_TESTS))
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 import psycopg2
 from psycopg2.extras import RealDictCursor
 
-from scripts.servers import THROWAWAY, Postgres
+from scripts.stack.servers import THROWAWAY, Postgres
 from sql.migrator import apply_migration, create_ledger, load_migrations
 from tests.plugins.servers import DATABASE, execute
 

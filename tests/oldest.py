@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from scripts.servers import THROWAWAY, Postgres
+from scripts.stack.servers import THROWAWAY, Postgres
 from sql.migrator import OLDEST_POSTGRESQL
 
 FOLDER = Path(f"/usr/lib/postgresql/{OLDEST_POSTGRESQL}/bin")

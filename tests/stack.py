@@ -15,8 +15,8 @@ import psutil
 import requests
 from werkzeug import Response
 
-from scripts import processes
-from scripts.ports import free_port
+from scripts.stack import processes
+from scripts.stack.ports import free_port
 from tests.client import Client
 from tests.people import Person
 from tests.waiting import eventually

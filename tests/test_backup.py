@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from scheduling.app import create_app
 from scheduling.settings import read_settings
-from scripts.servers import POSTGRES
+from scripts.stack.servers import POSTGRES
 from tests.databases import ask, connected, empty_database
 from tests.people import Person, time_on
 from tests.scheduling.answers import contents

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from scripts.dev import fingerprint
-from scripts.ports import free_port
+from scripts.stack.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = (

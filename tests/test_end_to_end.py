@@ -11,7 +11,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from redis import Redis
 
-from scripts.servers import Valkey
+from scripts.stack.servers import Valkey
 from tests.jobs.messages import read_mail, text_of
 from tests.mailbox import KEY, Mailbox
 from tests.people import time_on

@@ -9,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from scripts.wheels import TARGETS, read_pins, read_wheels
+from scripts.project.wheels import TARGETS, read_pins, read_wheels
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = {name: read_pins(ROOT / name) for name in ("requirements.txt", "requirements-run.txt", "requirements-dev.txt")}

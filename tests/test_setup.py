@@ -20,9 +20,9 @@ PATIENCE = 240
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """Copy what makes an environment, with nothing to install into it."""
-    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts/stack").mkdir(parents=True)
     shutil.copy(ROOT / "scripts/dev.py", tmp_path / "scripts")
-    (tmp_path / "scripts/local.py").write_text("print('running')\n")
+    (tmp_path / "scripts/stack/local.py").write_text("print('running')\n")
     for name in (RUN, REQUIREMENTS):
         (tmp_path / name).write_text(f"# {name}\n")
     return tmp_path

@@ -13,7 +13,6 @@ from typing import NoReturn
 import psutil
 import psycopg2
 
-from scripts import processes
 from scripts.bench import logins, memory, slots
 from scripts.bench.arguments import read_arguments
 from scripts.bench.errors import BenchError
@@ -26,7 +25,8 @@ from scripts.bench.routes import Person, sign_in
 from scripts.bench.seed import Sizes
 from scripts.bench.statements import PGBENCH, BenchWithStatements, find_pgbench, with_pgbench
 from scripts.bench.system import API, BARE_FLASK, BARE_WSGI, Rivals, System, start_system
-from scripts.servers import ServerError
+from scripts.stack import processes
+from scripts.stack.servers import ServerError
 
 FOLDER = ROOT / ".local" / "bench"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 
-from scripts.ports import free_port
-from scripts.servers import HOST
+from scripts.stack.ports import free_port
+from scripts.stack.servers import HOST
 
 _HEAD = re.compile(
     rb"\A[A-Z]+ \S+ HTTP/1\.1\r\n(?=.*?\r\nidempotency-key: *(?P<key>\S+)\r\n)"

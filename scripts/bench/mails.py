@@ -18,12 +18,12 @@ import psutil
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
-from scripts import processes
 from scripts.bench.errors import BenchError
 from scripts.bench.fake_provider import FakeProvider
 from scripts.bench.programs import ROOT, Place, Program, run, start
 from scripts.bench.system import read_procfile, shared_environment
-from scripts.servers import Postgres, ServerError, Valkey
+from scripts.stack import processes
+from scripts.stack.servers import Postgres, ServerError, Valkey
 
 FOLDER = ROOT / ".local" / "mails"
 DATABASE = "mails"

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import psutil
 
-from scripts import processes
 from scripts.bench.load import Load, LoadGenerator
 from scripts.bench.routes import BARE, Person, Route, check
 from scripts.bench.seed import Say
 from scripts.bench.server import Server
 from scripts.bench.system import LIMITS, System
+from scripts.stack import processes
 
 WARM_UP_SECONDS = 1.0
 # After a write the worker goes on for a while; the next route shall not pay for that.

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import psutil
 
-from scripts import processes
 from scripts.bench.errors import BenchError
 from scripts.bench.load import LoadGenerator
 from scripts.bench.programs import ROOT, START_SECONDS, Place, Program, start, wait_until_ready
@@ -18,7 +17,8 @@ from scripts.bench.report import Section, grid
 from scripts.bench.routes import VARIANTS, Person, Route
 from scripts.bench.seed import Say
 from scripts.bench.system import API, System, read_procfile, shared_environment
-from scripts.ports import free_port
+from scripts.stack import processes
+from scripts.stack.ports import free_port
 
 WEB, WORKER = "web", "worker"
 STARTS = 3

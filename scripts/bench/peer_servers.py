@@ -14,8 +14,8 @@ from scripts.bench.programs import Place, run, start, wait_until_ready
 from scripts.bench.seed import Say, fingerprint
 from scripts.bench.server import Server
 from scripts.dev import AS_LOCKED
-from scripts.ports import free_port
-from scripts.servers import HOST, Valkey
+from scripts.stack.ports import free_port
+from scripts.stack.servers import HOST, Valkey
 
 SOURCES = Path(__file__).resolve().parent / "peers"
 ORIGINAL, TUNED, FASTAPI = "original", "tuned", "FastAPI"

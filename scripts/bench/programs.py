@@ -11,9 +11,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts import processes
 from scripts.bench.errors import BenchError
-from scripts.servers import HOST
+from scripts.stack import processes
+from scripts.stack.servers import HOST
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_SECONDS = 60.0

@@ -12,7 +12,7 @@ import psycopg2
 
 from scripts.bench.errors import BenchError
 from scripts.bench.seed import PASSWORD
-from scripts.servers import HOST
+from scripts.stack.servers import HOST
 
 PREFIX = "/api/v1"
 ROWS = 20

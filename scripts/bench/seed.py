@@ -17,7 +17,7 @@ from scripts.bench.backlog import work_waiting
 from scripts.bench.errors import BenchError
 from scripts.bench.programs import Place, start
 from scripts.bench.programs import run as run_command
-from scripts.servers import Postgres
+from scripts.stack.servers import Postgres
 
 PASSWORD = "correct horse"  # noqa: S105  of people who do not exist
 # The lowest cost: signing in is not what is measured, and hundreds do it before each run.

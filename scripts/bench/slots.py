@@ -18,7 +18,7 @@ from psycopg2.extensions import connection as Connection
 from scripts.bench.report import Section, grid
 from scripts.bench.routes import PREFIX
 from scripts.bench.seed import Say
-from scripts.servers import HOST
+from scripts.stack.servers import HOST
 from sql.queries import appointments
 
 DAYS = 31

@@ -22,7 +22,7 @@ from scripts.bench.routes import PEOPLE, ROWS, Route
 from scripts.bench.seed import Sizes
 from scripts.bench.server import Server
 from scripts.bench.system import API, System
-from scripts.servers import POSTGRES
+from scripts.stack.servers import POSTGRES
 from sql.queries import analytics, bookings, notifications
 
 PGBENCH = "pgbench"

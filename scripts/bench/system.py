@@ -15,8 +15,8 @@ from scripts.bench.programs import ROOT, Place, Program, start, wait_until_ready
 from scripts.bench.revision import check_out
 from scripts.bench.seed import AGAINST, Say, Sizes, prepare_database, tidy_up
 from scripts.bench.server import Server
-from scripts.ports import free_port
-from scripts.servers import Postgres, Valkey
+from scripts.stack.ports import free_port
+from scripts.stack.servers import Postgres, Valkey
 
 APPLICATION = "wsgi:app"
 # Any number of threads may be tried; each has a connection. All else is as durable as it comes.

@@ -10,7 +10,7 @@ from scripts.chaos.cluster import ChaosError
 from scripts.chaos.measurements import measure_drain, measure_redis_down, measure_resend
 from scripts.chaos.report import summary, table
 from scripts.chaos.run import Scenario, run
-from scripts.servers import ServerError
+from scripts.stack.servers import ServerError
 
 COMMANDS = """
 commands:

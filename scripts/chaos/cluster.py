@@ -18,11 +18,11 @@ import psutil
 import psycopg2
 from psycopg2 import sql
 
-from scripts import processes
 from scripts.chaos.faults import WORKERS
 from scripts.chaos.provider import Provider
-from scripts.ports import free_port
-from scripts.servers import HOST, Postgres, Valkey
+from scripts.stack import processes
+from scripts.stack.ports import free_port
+from scripts.stack.servers import HOST, Postgres, Valkey
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DATABASE = "chaos"

@@ -14,7 +14,7 @@ from scripts.chaos.cluster import START_SECONDS, ChaosError, Cluster
 from scripts.chaos.faults import TARGETS, WORKERS, Fault
 from scripts.chaos.history import History, Incident, now
 from scripts.chaos.provider import NORMAL
-from scripts.servers import ServerError
+from scripts.stack.servers import ServerError
 
 # How long a fault waits for the moment in which it hurts most.
 AIM_SECONDS = 1.0

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from scripts.chaos.history import now
-from scripts.ports import free_port
+from scripts.stack.ports import free_port
 
 HOST = "127.0.0.1"
 # Recipients that the provider refuses for good.

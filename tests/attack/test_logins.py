@@ -8,7 +8,7 @@ from time import perf_counter
 
 import pytest
 
-from scripts.servers import Valkey
+from scripts.stack.servers import Valkey
 from tests.attack.ledger import WANTED, share
 from tests.attack.wire import slowest
 from tests.people import PASSWORD

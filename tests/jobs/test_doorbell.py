@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from jobs.connection import RedisAddress, connect_redis
 from jobs.doorbell import ENOUGH, Doorbell, ring
-from scripts.servers import Valkey
+from scripts.stack.servers import Valkey
 from tests.forking import Child
 from tests.waiting import eventually
 

@@ -10,7 +10,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from jobs.connection import RedisAddress, connect_redis
-from scripts.servers import Valkey
+from scripts.stack.servers import Valkey
 from tests.jobs.servers import make_certificate, tcp_server
 
 

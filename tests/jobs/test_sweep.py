@@ -13,7 +13,7 @@ from jobs.connection import RedisAddress, connect_redis
 from jobs.doorbell import ENOUGH, ring
 from jobs.housekeeping import Housekeeping
 from jobs.sweep import Sweep
-from scripts.servers import Valkey
+from scripts.stack.servers import Valkey
 from tests.waiting import eventually
 
 PAST = "now() - interval '1 second'"

@@ -14,7 +14,7 @@ import pytest
 import redis
 from psycopg2 import sql
 
-from scripts.servers import THROWAWAY, Postgres, Valkey
+from scripts.stack.servers import THROWAWAY, Postgres, Valkey
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DATABASE, REDIS = "TEST_DATABASE_URL", "TEST_REDIS_URL"

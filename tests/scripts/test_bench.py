@@ -21,8 +21,8 @@ from scripts.bench.peer_servers import FASTAPI, ORIGINAL, SOURCES, TUNED
 from scripts.bench.report import table
 from scripts.bench.routes import BARE, ROUTES, Person, ask, check
 from scripts.bench.system import API, BARE_FLASK, BARE_WSGI, read_procfile
-from scripts.servers import HOST
-from scripts.wheels import read_pins
+from scripts.project.wheels import read_pins
+from scripts.stack.servers import HOST
 
 SVG = "{http://www.w3.org/2000/svg}"
 LIST = "GET /bookings"

@@ -27,7 +27,7 @@ from scripts.bench.routes import ROUTES, Person
 from scripts.bench.seed import PASSWORD, Sizes, fill
 from scripts.bench.statements import PGBENCH, STATEMENTS, UNGUARDED, find_pgbench, render, script
 from scripts.bench.system import API
-from scripts.servers import HOST
+from scripts.stack.servers import HOST
 from tests.databases import ask, connected, empty_database
 
 SIZES = Sizes(users=3, bookings=60, notifications=10, analytics_events=10)

@@ -6,7 +6,7 @@ import subprocess
 
 import psutil
 
-from scripts.clean_start import bare_environment, inside
+from scripts.project.clean_start import bare_environment, inside
 
 
 def test_uv_and_caches_are_hidden_and_other_programs_are_not(monkeypatch, tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import commits
+from scripts.project import commits
 
 LAYERS = """\
 [importlinter]

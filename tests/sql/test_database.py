@@ -6,7 +6,7 @@ import psycopg2
 import pytest
 from psycopg2.errors import DivisionByZero, UniqueViolation
 
-from scripts.servers import THROWAWAY, Postgres
+from scripts.stack.servers import THROWAWAY, Postgres
 from sql.database import ConnectionLost, Database
 from sql.pool import NoAnswer, Session
 from tests.databases import ask

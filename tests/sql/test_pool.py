@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 from psycopg2.errors import DivisionByZero, LockNotAvailable, QueryCanceled
 
-from scripts.servers import THROWAWAY, Postgres
+from scripts.stack.servers import THROWAWAY, Postgres
 from sql.pool import ConnectionPool, NoAnswer, PoolExhausted, Session
 from tests.databases import ask
 from tests.forking import Child

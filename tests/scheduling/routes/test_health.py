@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from scheduling.app import create_app
 from scheduling.settings import read_settings
-from scripts.ports import free_port
+from scripts.stack.ports import free_port
 from tests.scheduling.answers import rows
 
 

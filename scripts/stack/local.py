@@ -17,11 +17,11 @@ from typing import NoReturn
 import psutil
 from dotenv import dotenv_values
 
-from scripts import processes
-from scripts.ports import port_is_free
-from scripts.servers import Postgres, ServerError, Valkey, remembered_secret
+from scripts.stack import processes
+from scripts.stack.ports import port_is_free
+from scripts.stack.servers import Postgres, ServerError, Valkey, remembered_secret
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / ".local"
 MAILBOX = LOCAL / "mailbox"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -18,11 +18,11 @@ from pathlib import Path
 import psutil
 import requests
 
-from scripts import processes
 from scripts.dev import base_python
-from scripts.ports import free_port, port_is_free
+from scripts.stack import processes
+from scripts.stack.ports import free_port, port_is_free
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 # Bounds and not waits: the times are printed.
 START_SECONDS, STOP_SECONDS = 300.0, 30.0
 # Settings of this machine's person that would help the start along or lead it elsewhere.

@@ -9,8 +9,8 @@ import psycopg2
 import pytest
 import redis
 
-from scripts.ports import free_port, remembered_port
-from scripts.servers import POSTGRES, THROWAWAY, Postgres, ServerError, Valkey
+from scripts.stack.ports import free_port, remembered_port
+from scripts.stack.servers import POSTGRES, THROWAWAY, Postgres, ServerError, Valkey
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Start servers, processes of the Procfile and a fake provider: for dev, tests, bench and chaos."""
