@@ -121,4 +121,10 @@ def _judge(operation: Operation, answer: Answer) -> None:
 
 
 # What a repetition is told when an earlier attempt, whose answer got lost, had its effect.
-HAPPENED = {("cancel", 404, "not_found"), ("register", 400, "email_taken")}
+HAPPENED = {
+    ("cancel", 404, "not_found"),
+    ("register", 400, "email_taken"),
+    # Nobody but its guest changes a booking, and no other attempt bears this version.
+    ("guest move", 412, "precondition_failed"),
+    ("guest cancel", 412, "precondition_failed"),
+}

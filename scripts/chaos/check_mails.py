@@ -3,8 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from scripts.chaos.events import CONFIRMED, MAIL_KINDS, changes, events, subject_of
-from scripts.chaos.evidence import Evidence
+from scripts.chaos.events import CONFIRMED, changes, events, subject_of
+from scripts.chaos.evidence import EmailRow, Evidence
 from scripts.chaos.provider import AMBIGUOUS, REFUSED, Offer
 
 # A worker that is killed this long after an offer may not have written down what came of it.
@@ -22,13 +22,8 @@ def outbox_is_drained(evidence: Evidence) -> Iterator[str]:
 
 def intents_equal_events(evidence: Evidence) -> Iterator[str]:
     """Yield a sentence for each event without its row in the outbox, and each row without its event."""
-    expected = Counter(
-        {
-            (MAIL_KINDS[event.type], event.recipient, event.booking_id, event.organization_id): count
-            for event, count in events(evidence).items()
-        }
-    )
-    found = Counter((row.kind, row.recipient, row.booking_id, row.organization_id) for row in evidence.emails)
+    expected = Counter({event.mail: count for event, count in events(evidence).items()})
+    found = Counter(mail_of(row) for row in evidence.emails)
     for key in expected.keys() | found.keys():
         if expected[key] != found[key]:
             kind, recipient, booking_id, organization_id = key
@@ -40,10 +35,7 @@ def intents_equal_events(evidence: Evidence) -> Iterator[str]:
 
 def accepted_mails_equal_events(evidence: Evidence) -> Iterator[str]:
     """Yield a sentence for each mail that the provider never accepted, or accepted under too many keys."""
-    expected: Counter[tuple[str, str]] = Counter()
-    for event, count in events(evidence).items():
-        if not event.recipient.startswith(REFUSED):
-            expected[event.recipient, event.subject] += count
+    expected = due_mails(evidence)
     found = Counter((offer.recipient, offer.subject) for offer in first_acceptances(evidence))
     for recipient, subject in expected.keys() | found.keys():
         wanted, accepted = expected[recipient, subject], found[recipient, subject]
@@ -53,6 +45,21 @@ def accepted_mails_equal_events(evidence: Evidence) -> Iterator[str]:
             yield f"Sent without reason: “{subject}” for {recipient} was accepted {accepted} times; {wanted} were due."
 
 
+def due_mails(evidence: Evidence) -> Counter[tuple[str, str]]:
+    """Count the mails that must be accepted, by recipient and subject."""
+    superseded = Counter(mail_of(row) for row in evidence.emails if row.status == "superseded")
+    due: Counter[tuple[str, str]] = Counter()
+    for event, count in events(evidence).items():
+        if not event.recipient.startswith(REFUSED):
+            due[event.recipient, event.subject] += count - superseded[event.mail]
+    return +due
+
+
+def mail_of(row: EmailRow) -> tuple[str, str, int | None, int | None]:
+    """Return which event a row is about."""
+    return row.kind, row.recipient, row.booking_id, row.organization_id
+
+
 def rows_equal_acceptances(evidence: Evidence) -> Iterator[str]:
     """Yield a sentence for each row that says sent though nothing was accepted, or the other way round."""
     accepted = {offer.key for offer in first_acceptances(evidence)}
@@ -60,8 +67,8 @@ def rows_equal_acceptances(evidence: Evidence) -> Iterator[str]:
     for row in evidence.emails:
         if row.status == "sent" and row.key not in accepted:
             yield f"Mail {row.id} says sent and was never accepted."
-        if row.status == "dead" and row.key in accepted:
-            yield f"Mail {row.id} says dead and was accepted."
+        if row.status in ("dead", "superseded") and row.key in accepted:
+            yield f"Mail {row.id} says {row.status} and was accepted."
     for key in accepted - keys:
         yield f"The provider accepted a mail under key {key} that is not in the outbox."
 

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
-from scripts.chaos.events import CANCELLED, WELCOME, changes, events
+from scripts.chaos.events import CANCELLED, changes, events
 from scripts.chaos.evidence import BookingRow, Evidence
 from scripts.chaos.history import Operation, Outcome
 
@@ -90,7 +90,7 @@ def notifications_equal_events(evidence: Evidence) -> Iterator[str]:
         {
             (event.type, event.recipient, event.booking_id, event.organization_id): count
             for event, count in events(evidence).items()
-            if event.type != WELCOME
+            if event.notified
         }
     )
     found = Counter((row.type, row.email, row.booking_id, row.organization_id) for row in evidence.notifications)

@@ -47,7 +47,8 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER chaos_audit AFTER UPDATE ON emails FOR EACH ROW
-WHEN (new.fence <> old.fence OR old.lease_until IS NOT NULL AND new.lease_until IS NULL OR new.status <> old.status)
+WHEN (new.fence <> old.fence OR old.lease_until IS NOT NULL AND new.lease_until IS NULL
+      OR new.status NOT IN (old.status, 'superseded'))
 EXECUTE FUNCTION chaos_audit();
 """
 
@@ -215,6 +216,12 @@ class Cluster:
             "EMAIL_RATE_LIMIT": "6000",
             "RATE_LIMIT_LOGIN_FAILURES": "100000 per minute",
             "RATE_LIMIT_REGISTER": "100000 per minute",
+            # All guests come from one address.
+            "RATE_LIMIT_GUESTS": "100000 per minute",
+            "RATE_LIMIT_GUEST_MAILS_PER_RECIPIENT": "100000 per minute",
+            "RATE_LIMIT_GUEST_MAILS_PER_EVENT_TYPE": "100000 per minute",
+            "RATE_LIMIT_GUEST_MAILS_PER_ADDRESS": "100000 per minute",
+            "HOLDS_PER_ADDRESS": "10000",
         }
 
     def start(self, name: str) -> None:

@@ -26,6 +26,50 @@ class BookingRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AppointmentRow:
+    """A booking by a guest, as one of its hosts has it; `hosts` is how many have it."""
+
+    id: int
+    email: str
+    uid: str
+    event_type_uid: str
+    hosts: int
+    guest: str
+    guest_email: str
+    title: str
+    status: str
+    version: int
+    sequence: int
+    start_time: datetime
+    end_time: datetime
+    claim_start: datetime
+    claim_end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRow:
+    """A time that is held for a guest: of which hosts, by address."""
+
+    id: int
+    uid: str
+    emails: list[str]
+    claim_start: datetime
+    claim_end: datetime
+    has_run_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRow:
+    """Time of a person that is taken, by a booking or by a hold."""
+
+    email: str
+    claim_start: datetime
+    claim_end: datetime
+    booking_id: int | None
+    hold_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class NotificationRow:
     """A notification: whose it is, and which booking or organization it is about."""
 
@@ -47,6 +91,11 @@ class EmailRow:
     booking_id: int | None
     organization_id: int | None
     last_error: str | None
+    attempts: int = 1
+    created_at: datetime | None = None
+    put_off_until: datetime | None = None
+    # Of what a calendar is told: which change of the booking this is.
+    sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +127,9 @@ class Evidence:
     incidents: list[Incident] = field(default_factory=list)
     users: list[str] = field(default_factory=list)
     bookings: list[BookingRow] = field(default_factory=list)
+    appointments: list[AppointmentRow] = field(default_factory=list)
+    holds: list[HoldRow] = field(default_factory=list)
+    claims: list[ClaimRow] = field(default_factory=list)
     notifications: list[NotificationRow] = field(default_factory=list)
     emails: list[EmailRow] = field(default_factory=list)
     organizations: list[OrganizationRow] = field(default_factory=list)
@@ -90,6 +142,29 @@ _USERS = "SELECT email FROM users"
 _BOOKINGS = """
 SELECT bookings.id, email, title, status, version, exclusive, start_time, end_time
 FROM bookings JOIN users ON users.id = user_id
+WHERE guest IS NULL
+"""
+_APPOINTMENTS = """
+SELECT bookings.id, email, uid, event_type_uid, cardinality(hosts) AS hosts, guest->>'name' AS guest,
+       guest->>'email' AS guest_email, title, status, version, sequence, start_time, end_time,
+       start_time - make_interval(mins => buffer_before_minutes) AS claim_start,
+       end_time + make_interval(mins => buffer_after_minutes) AS claim_end
+FROM bookings JOIN users ON users.id = user_id
+WHERE guest IS NOT NULL
+ORDER BY bookings.id
+"""
+_HOLDS = """
+SELECT holds.id, holds.uid,
+       (SELECT array_agg(email) FROM users WHERE users.id = ANY(hosts)) AS emails,
+       start_time - make_interval(mins => buffer_before_minutes) AS claim_start,
+       end_time + make_interval(mins => buffer_after_minutes) AS claim_end,
+       -- Whoever forgets them looks once a minute.
+       expires_at < now() - interval '3 minutes' AS has_run_out
+FROM holds JOIN event_types ON event_types.id = event_type_id
+"""
+_CLAIMS = """
+SELECT email, lower(during) AS claim_start, upper(during) AS claim_end, booking_id, hold_id
+FROM claims JOIN users ON users.id = user_id
 """
 _NOTIFICATIONS = """
 SELECT email, type, (metadata->>'booking_id')::bigint AS booking_id,
@@ -98,7 +173,8 @@ FROM notifications JOIN users ON users.id = user_id
 """
 _EMAILS = """
 SELECT id, kind, recipient, status, idempotency_key::text AS key, booking_id,
-       (data->>'organization_id')::bigint AS organization_id, last_error
+       (data->>'organization_id')::bigint AS organization_id, last_error, attempts, created_at, put_off_until,
+       (data->>'sequence')::integer AS sequence
 FROM emails ORDER BY id
 """
 _ORGANIZATIONS = """
@@ -126,6 +202,9 @@ def read_database(url: str, evidence: Evidence) -> None:
 
             evidence.users = [row["email"] for row in rows(_USERS)]
             evidence.bookings = [BookingRow(**row) for row in rows(_BOOKINGS)]
+            evidence.appointments = [AppointmentRow(**row) for row in rows(_APPOINTMENTS)]
+            evidence.holds = [HoldRow(**row) for row in rows(_HOLDS)]
+            evidence.claims = [ClaimRow(**row) for row in rows(_CLAIMS)]
             evidence.notifications = [NotificationRow(**row) for row in rows(_NOTIFICATIONS)]
             evidence.emails = [EmailRow(**row) for row in rows(_EMAILS)]
             evidence.organizations = [

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -36,7 +37,8 @@ class Operation:
     """One intent of a client, under one key, however often it was sent.
 
     `marker` finds it again: the title of a booking, the name of an organization, the address of who registers. For
-    an invitation it is the name of the organization, and `recipient` who was invited.
+    an invitation it is the name of the organization, and `recipient` who was invited; for a guest it is the guest's
+    name, which no other booking has.
     """
 
     kind: str
@@ -46,6 +48,10 @@ class Operation:
     key: str = ""
     exclusive: bool = False
     row_id: int | None = None
+    # Of guests: which booking or hold was answered, which start was wanted, and on which hold.
+    uid: str = ""
+    start: datetime | None = None
+    hold: str = ""
     outcome: Outcome = Outcome.UNKNOWN
     code: str = ""
     attempts: list[Attempt] = field(default_factory=list)

@@ -1,15 +1,13 @@
 """People who register, book, cancel, restore, found organizations and invite one another, all at once."""
 
-import threading
-import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from random import Random
+from datetime import timedelta
 from typing import Any
 
-from scripts.chaos.api import PASSWORD, Answer, Api
-from scripts.chaos.history import History, Operation, Outcome
+from scripts.chaos.api import PASSWORD, Answer
+from scripts.chaos.history import Operation, Outcome
 from scripts.chaos.provider import REFUSED
+from scripts.chaos.visitor import Surroundings, Visitor, midnight, new_key
 
 # What a client does next, and how often.
 HABITS = {"create": 60, "cancel": 22, "restore": 6, "register": 4, "invite": 8}
@@ -19,8 +17,6 @@ CONTENDED_HOURS = 24
 EXCLUSIVE_SHARE = 0.4
 TEAM_SHARE = 0.3
 REFUSED_SHARE = 0.15
-# How often a client does not care about an unknown outcome, as people do who close the window.
-CARELESS_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,37 +46,23 @@ class Town:
     teams: list[Person] = field(default_factory=list)
 
 
-class Client(threading.Thread):
-    """One client; what it does is decided by the seed, when it does it by the machine."""
+class Client(Visitor):
+    """A person with accounts, who acts for teams as well."""
 
-    def __init__(
-        self, number: int, seed: int, url: str, history: History, town: Town, stopping: threading.Event, pause: float
-    ) -> None:
-        super().__init__(name=f"client {number}", daemon=True)
+    habits = HABITS
+
+    def __init__(self, number: int, town: Town, surroundings: Surroundings) -> None:
+        super().__init__(f"client {number}", surroundings)
         self._number = number
-        self._random = Random(f"{seed} client {number}")  # noqa: S311  a scenario, no secret
-        self._api = Api(url, history, Random(f"{seed} pauses {number}"), stopping)  # noqa: S311
         self._town = town
-        self._stopping = stopping
-        self._pause = pause
-        self._count = 0
         self._entries: list[Entry] = []
         self._selves: list[Person] = []
         self._organization: tuple[Person, str, int] | None = None
         self._invited: set[str] = set()
-        self._noon = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=30)
-        self.crash: BaseException | None = None
+        self._first = midnight()
 
-    def run(self) -> None:
-        """Live until told to stop."""
-        habits, weights = list(HABITS), list(HABITS.values())
-        try:
-            while not self._stopping.is_set():
-                habit = self._random.choices(habits, weights)[0] if self._selves else "register"
-                getattr(self, f"_{habit}")()
-                self._stopping.wait(self._random.uniform(0.5, 1.5) * self._pause)
-        except Exception as error:  # noqa: BLE001  the run fails with it, whatever it is
-            self.crash = error
+    def _choose(self) -> str:
+        return super()._choose() if self._selves else "register"
 
     def register(self, prefix: str = "") -> Person | None:
         """Open an account; sign in when the answer, and with it the token, got lost."""
@@ -88,12 +70,12 @@ class Client(threading.Thread):
         email = f"{prefix}{name}@example.com"
         body = {"name": name, "email": email, "password": PASSWORD}
         operation = Operation("register", email, email, email)
-        answer = self._api.perform(operation, "POST", "/auth/register", body=body)
+        answer = self.api.perform(operation, "POST", "/auth/register", body=body)
         if operation.outcome is not Outcome.OK:
             return None
         if "token" not in answer.body:
             credentials = {"email": email, "password": PASSWORD}
-            answer = self._api.perform(Operation("login", email, email, ""), "POST", "/auth/login", body=credentials)
+            answer = self.api.perform(Operation("login", email, email, ""), "POST", "/auth/login", body=credentials)
         return Person(email, answer.body["token"]) if "token" in answer.body else None
 
     def _register(self) -> None:
@@ -107,7 +89,7 @@ class Client(threading.Thread):
         owner = self._random.choice(self._selves)
         if self._town.teams and self._random.random() < TEAM_SHARE:
             owner, is_exclusive = self._random.choice(self._town.teams), True
-        start = self._noon + timedelta(minutes=30 * self._random.randrange(2 * CONTENDED_HOURS))
+        start = self._first + timedelta(minutes=30 * self._random.randrange(2 * CONTENDED_HOURS))
         title = f"Talk {self._number}-{self._next()}"
         body: dict[str, object] = {
             "title": title,
@@ -115,7 +97,7 @@ class Client(threading.Thread):
             "end": (start + timedelta(minutes=self._random.choice((30, 60, 90)))).isoformat(),
             "exclusive": is_exclusive,
         }
-        operation = Operation("create", owner.email, title, owner.email, _key(), is_exclusive)
+        operation = Operation("create", owner.email, title, owner.email, new_key(), is_exclusive)
         answer = self._send(operation, "POST", "/bookings", owner, body=body)
         if operation.outcome is Outcome.OK:
             operation.row_id = answer.body["booking"]["id"]
@@ -130,7 +112,7 @@ class Client(threading.Thread):
 
     def _restore(self) -> None:
         if entry := self._pick(cancelled=True):
-            operation = Operation("restore", entry.owner.email, entry.title, entry.owner.email, _key())
+            operation = Operation("restore", entry.owner.email, entry.title, entry.owner.email, new_key())
             path = f"/bookings/{entry.row_id}/restore"
             answer = self._send(operation, "POST", path, entry.owner, etag=entry.etag)
             self._remember(entry, operation, answer)
@@ -146,21 +128,20 @@ class Client(threading.Thread):
             return
         email = self._random.choice(strangers)
         self._invited.add(email)
-        operation = Operation("invite", owner.email, name, email, _key())
+        operation = Operation("invite", owner.email, name, email, new_key())
         self._send(operation, "POST", f"/organizations/{row_id}/members", owner, body={"email": email})
 
     def _found(self) -> None:
         owner = self._random.choice(self._selves)
         name = f"Club {self._number}-{self._next()}"
-        operation = Operation("found", owner.email, name, "", _key())
+        operation = Operation("found", owner.email, name, "", new_key())
         answer = self._send(operation, "POST", "/organizations", owner, body={"name": name})
         if operation.outcome is Outcome.OK:
             self._organization = (owner, name, answer.body["organization"]["id"])
             self._invited = {owner.email}
 
     def _send(self, operation: Operation, method: str, path: str, person: Person, **options: Any) -> Answer:
-        is_persistent = self._random.random() >= CARELESS_SHARE
-        return self._api.perform(operation, method, path, token=person.token, persistent=is_persistent, **options)
+        return self.send(operation, method, path, token=person.token, **options)
 
     def _pick(self, *, cancelled: bool) -> Entry | None:
         entries = [entry for entry in self._entries if entry.is_cancelled is cancelled]
@@ -172,17 +153,9 @@ class Client(threading.Thread):
             return
         if operation.outcome is Outcome.OK and answer.status == 404:
             read = Operation("read", entry.owner.email, entry.title, "")
-            answer = self._api.perform(read, "GET", f"/bookings/{entry.row_id}", token=entry.owner.token)
+            answer = self.api.perform(read, "GET", f"/bookings/{entry.row_id}", token=entry.owner.token)
         if operation.outcome is Outcome.OK and answer.etag:
             entry.etag = answer.etag
             entry.is_cancelled = operation.kind == "cancel"
         else:
             self._entries.remove(entry)
-
-    def _next(self) -> int:
-        self._count += 1
-        return self._count
-
-
-def _key() -> str:
-    return str(uuid.uuid4())

@@ -4,6 +4,7 @@ import hashlib
 import json
 import socket
 import threading
+from base64 import b64decode
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -55,6 +56,9 @@ class Offer:
     is_repeated: bool = False
     is_changed: bool = False
     answered: float | None = None
+    # What it tells calendars: which meeting, and how often that was changed.
+    meeting: str = ""
+    sequence: int | None = None
 
 
 @dataclass
@@ -124,7 +128,8 @@ class Provider:
         """Write an offer down and decide how it is answered."""
         mail = json.loads(body)
         content = hashlib.sha256(body).hexdigest()
-        offer = Offer(worker, key, mail["to"][0], mail["subject"], content, now())
+        meeting, sequence = read_invitation(mail)
+        offer = Offer(worker, key, mail["to"][0], mail["subject"], content, now(), meeting=meeting, sequence=sequence)
         with self._guard:
             self.offers.append(offer)
             offer.answer = self._choose(offer)
@@ -161,6 +166,16 @@ class Provider:
         if offer.recipient.startswith(REFUSED) and fault not in NOT_ACCEPTED:
             return UNPROCESSABLE
         return fault
+
+
+def read_invitation(mail: dict[str, Any]) -> tuple[str, int | None]:
+    """Return the UID and the SEQUENCE of the iCalendar event that a mail carries, if it does."""
+    for attachment in mail.get("attachments", []):
+        unfolded = b64decode(attachment["content"]).decode().replace("\r\n ", "")
+        lines = (line.partition(":") for line in unfolded.splitlines())
+        values = {name: value for name, _, value in lines}
+        return values["UID"], int(values["SEQUENCE"])
+    return "", None
 
 
 class _Server(ThreadingHTTPServer):

@@ -6,12 +6,11 @@ from statistics import median
 from typing import Any
 
 from scripts.chaos.check_answers import return_seconds
-from scripts.chaos.check_mails import first_acceptances, repetitions
-from scripts.chaos.events import events
+from scripts.chaos.check_mails import due_mails, first_acceptances, repetitions
 from scripts.chaos.evidence import Evidence
 from scripts.chaos.faults import WORKERS
 from scripts.chaos.history import Outcome, now
-from scripts.chaos.provider import AMBIGUOUS, REFUSED
+from scripts.chaos.provider import AMBIGUOUS
 from scripts.chaos.run import Result
 
 SHOWN = 20
@@ -43,13 +42,15 @@ def summary(result: Result) -> dict[str, Any]:
         "postgres_restarts": faults["postgres: immediate restart"] + faults["postgres: fast restart"],
         "slowest_write_after_postgres_returned": round(max(returned, default=0.0), 2),
         "acknowledged_bookings": counts["create", Outcome.OK],
+        "acknowledged_bookings_of_guests": counts["guest book", Outcome.OK],
+        "claims": len(evidence.claims),
+        "holds": len(evidence.holds),
         "mails": {
-            "expected": sum(
-                number for event, number in events(evidence).items() if not event.recipient.startswith(REFUSED)
-            ),
+            "expected": due_mails(evidence).total(),
             "accepted": len(first_acceptances(evidence)),
             "lost": len(lost),
             "dead": sum(row.status == "dead" for row in evidence.emails),
+            "superseded": sum(row.status == "superseded" for row in evidence.emails),
             "duplicates_by_key": sum(offer.is_changed for offer in evidence.offers),
             "raw_duplicates": len(repetitions(evidence)),
             "raw_duplicates_by_cause": dict(Counter(cause or "none" for _, cause in repetitions(evidence))),
@@ -104,10 +105,13 @@ def table(result: Result) -> str:
         ("SIGKILLs", found["sigkills"]),
         ("PostgreSQL restarts", found["postgres_restarts"]),
         ("acknowledged bookings", found["acknowledged_bookings"]),
+        ("acknowledged bookings of guests", found["acknowledged_bookings_of_guests"]),
+        ("claims / holds when all was over", f"{found['claims']} / {found['holds']}"),
         ("mails expected", mails["expected"]),
         ("mails accepted", mails["accepted"]),
         ("mails lost", mails["lost"]),
         ("mails refused for good", mails["dead"]),
+        ("mails superseded", mails["superseded"]),
         ("duplicates by key", mails["duplicates_by_key"]),
         ("raw duplicates", mails["raw_duplicates"]),
         *((f"  after {cause}", number) for cause, number in mails["raw_duplicates_by_cause"].items()),

@@ -18,10 +18,13 @@ from scripts.chaos.checks import violations
 from scripts.chaos.cluster import PROCESSES, ROOT, WEB_CONCURRENCY, WEB_THREADS, ChaosError, Cluster
 from scripts.chaos.evidence import Evidence, count_emails, read_database
 from scripts.chaos.faults import WORKERS, plan
+from scripts.chaos.guests import Guest
 from scripts.chaos.history import History, Outcome, now
 from scripts.chaos.injection import Injection
-from scripts.chaos.load import HABITS, TEAMS, Client, Town
+from scripts.chaos.links import HOSTS, Link, open_links
+from scripts.chaos.load import HABITS, TEAMS, Client, Person, Town
 from scripts.chaos.provider import DELAYS, Provider
+from scripts.chaos.visitor import Surroundings, Visitor
 
 LOCAL = ROOT / ".local"
 # How long mails may take to leave when everything is mended, and how long none may leave: one that failed often waits
@@ -29,6 +32,7 @@ LOCAL = ROOT / ".local"
 DRAIN_SECONDS = 300.0
 STALL_SECONDS = 80.0
 WORKER_POOL = 3
+LINKED_TEAMS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,27 +99,29 @@ def keep_logs(folder: Path) -> None:
 def _run(scenario: Scenario, cluster: Cluster, history: History, injection: Injection) -> Result:
     town, stopping = Town(), threading.Event()
     pause = scenario.clients * HABITS["create"] / sum(HABITS.values()) / scenario.bookings_per_second
-    clients = [
-        Client(number, scenario.seed, cluster.url, history, town, stopping, pause)
-        for number in range(scenario.clients + 1)
-    ]
-    # The last client never runs: it only opens the accounts of the teams.
-    founder = clients.pop()
-    town.teams = [team for _ in range(TEAMS) if (team := founder.register())]
+    surroundings = Surroundings(scenario.seed, cluster.url, history, stopping, pause)
+    # Number 0 never runs: it only opens the accounts of the teams and of those whom guests book.
+    founder = Client(0, town, surroundings)
+    town.teams = open_accounts(founder, TEAMS)
+    links = _let_guests_book(founder, town)
+    visitors: list[Visitor] = [Client(number, town, surroundings) for number in range(1, scenario.clients + 1)]
+    visitors += [Guest(number, links, surroundings) for number in range(1, max(2, scenario.clients // 2) + 1)]
     began = now()
-    for client in clients:
-        client.start()
+    for visitor in visitors:
+        visitor.start()
     injection.start()
     _watch(began, began + scenario.seconds, history, injection, cluster)
     injection.stop()
     healed = now()
     stopping.set()
-    for client in clients:
-        client.join(PERSISTENCE_SECONDS + 15)
-        if client.crash is not None:
-            raise ChaosError(f"a client failed: {type(client.crash).__name__}: {client.crash}") from client.crash
-        if client.is_alive():
-            raise ChaosError("a client did not end.")
+    for visitor in visitors:
+        visitor.join(PERSISTENCE_SECONDS + 15)
+        if visitor.crash is not None:
+            raise ChaosError(
+                f"{visitor.name} failed: {type(visitor.crash).__name__}: {visitor.crash}"
+            ) from visitor.crash
+        if visitor.is_alive():
+            raise ChaosError(f"{visitor.name} did not end.")
     pending = _watch_drain(began, history, injection, cluster)
     drained = now() - healed
     evidence = Evidence(
@@ -127,6 +133,21 @@ def _run(scenario: Scenario, cluster: Cluster, history: History, injection: Inje
     read_database(cluster.database_url, evidence)
     starts = {name: dyno.starts for name, dyno in cluster.dynos.items()}
     return Result(scenario, evidence, violations(evidence), drained, pending, starts, injection.mishaps)
+
+
+def open_accounts(founder: Client, number: int) -> list[Person]:
+    """Return so many new people."""
+    return [person for _ in range(number) if (person := founder.register())]
+
+
+def _let_guests_book(founder: Client, town: Town) -> list[Link]:
+    """Return links to the hosts of each team, of whom one has entries of their own, which clients make."""
+    links = []
+    for number in range(LINKED_TEAMS):
+        hosts = open_accounts(founder, HOSTS)
+        town.teams.append(hosts[0])
+        links += open_links(founder.api, f"Practice {number}", hosts)
+    return links
 
 
 def _watch(began: float, until: float, history: History, injection: Injection, cluster: Cluster) -> None:

@@ -8,7 +8,7 @@ import pytest
 from scripts.chaos.check_answers import return_seconds
 from scripts.chaos.check_mails import LEASE_SECONDS, repetitions
 from scripts.chaos.checks import violations
-from scripts.chaos.evidence import AuditRow, BookingRow, EmailRow, Evidence, NotificationRow, OrganizationRow
+from scripts.chaos.evidence import AuditRow, BookingRow, ClaimRow, EmailRow, Evidence, NotificationRow, OrganizationRow
 from scripts.chaos.faults import TARGETS, WORKERS, plan
 from scripts.chaos.history import Attempt, Incident, Operation, Outcome
 from scripts.chaos.provider import DROP, REFUSED, Offer, Provider
@@ -111,6 +111,7 @@ def test_an_unknown_booking_may_be_there_or_not(evidence):
     evidence.operations.append(operation("create", "Perhaps", ALICE, Outcome.UNKNOWN, 503))
     assert violations(evidence) == []
     evidence.bookings.append(booking(2, "Perhaps", "confirmed", 1, start_time=NOON + HOUR, end_time=NOON + 2 * HOUR))
+    evidence.claims.append(ClaimRow(ALICE, NOON + HOUR, NOON + 2 * HOUR, 2, None))
     evidence.notifications.append(NotificationRow(ALICE, "BOOKING_CONFIRMED", 2, None))
     evidence.emails.append(EmailRow(6, "BOOKING_CONFIRMATION", ALICE, "sent", "k6", 2, None, None))
     evidence.offers.append(offer("k6", ALICE, "Booking confirmed: Perhaps", 6))
