@@ -1,8 +1,6 @@
-"""Write addresses as every mail server takes them, and say to whom a reader writes back."""
+"""Write the domain of an address in ASCII, which every mail server takes."""
 
-from collections.abc import Mapping
 from email.utils import parseaddr
-from typing import Any
 
 import idna
 
@@ -24,20 +22,3 @@ def mailbox_to_ascii(mailbox: str) -> str:
     """
     address = parseaddr(mailbox)[1]
     return mailbox.replace(address, to_ascii(address)) if address else mailbox
-
-
-def find_reply_to(data: Mapping[str, Any], recipient: str) -> str | None:
-    """Return to whom the reader of a mail about a meeting writes back: guests to all hosts, hosts to the guest.
-
-    An address that only some mail servers take would be in the way of a mail that all of them take.
-    """
-    match data.get("role"):
-        case "guest":
-            people = data["hosts"]
-        case "host":
-            people = [data["guest"]]
-        case _:
-            return None
-    addresses = dict.fromkeys(to_ascii(person["email"]) for person in people)
-    chosen = (one for one in addresses if one != recipient and (one.isascii() or not recipient.isascii()))
-    return " ".join(chosen) or None

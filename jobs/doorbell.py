@@ -15,8 +15,10 @@ from jobs.connection import QUEUE
 
 log = structlog.get_logger(__name__)
 
-# By name, so that whoever rings need not load the delivery.
+# By name, so that queueing a job does not load the delivery. It is the path that workers of the release before know;
+# the next release queues the second one, and the one after it knows only that.
 JOB = "jobs.deliver.deliver_email"
+JOBS = frozenset({JOB, "jobs.delivery.deliver.deliver_email"})
 
 # Longer than the longest attempt; then RQ interrupts the job, and the lease of the row runs out by itself.
 JOB_TIMEOUT = 60

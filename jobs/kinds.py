@@ -2,5 +2,5 @@
 
 from pathlib import Path
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "mails" / "templates"
 KINDS = frozenset(subject.parent.name.upper() for subject in TEMPLATES.glob("*/subject.txt"))

@@ -18,14 +18,14 @@ from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
 from rq.job import Job
 
+from jobs.analytics.rollup import make_rollup
 from jobs.connection import connect_redis, redis_options
-from jobs.deliver import delivery
-from jobs.doorbell import JOB
-from jobs.housekeeping import Housekeeping
+from jobs.delivery.deliver import delivery
+from jobs.delivery.housekeeping import Housekeeping
+from jobs.delivery.sweep import Sweep
+from jobs.doorbell import JOBS
 from jobs.logs import configure_logging
-from jobs.rollup import make_rollup
 from jobs.settings import DeliverySettings, read_delivery_settings
-from jobs.sweep import Sweep
 
 log = structlog.get_logger(__name__)
 
@@ -95,7 +95,7 @@ class DeliveryWorker(SimpleWorker):
         A job names its function: whoever can write to Redis could run any. Ours is the only one that is run.
         """
         try:
-            if job.func_name != JOB:
+            if job.func_name not in JOBS:
                 log.error("job_refused", job_id=job.id)
                 job.delete()
                 return

@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 
 from jobs.connection import QUEUE
-from jobs.rendering import KINDS, TEMPLATES
+from jobs.mails.rendering import KINDS, TEMPLATES
 from scheduling.policies.access import access_of
 from sql import queries
 from sql.database import Transaction

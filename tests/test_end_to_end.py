@@ -12,7 +12,7 @@ from aiosmtpd.controller import Controller
 from redis import Redis
 
 from scripts.stack.servers import Valkey
-from tests.jobs.messages import read_mail, text_of
+from tests.jobs.providers.messages import read_mail, text_of
 from tests.mailbox import KEY, Mailbox
 from tests.people import time_on
 from tests.stack import STOP_SECONDS, running

@@ -4,8 +4,8 @@ import ast
 
 import pytest
 
-from jobs.deliver import delivery
-from jobs.rollup import make_rollup
+from jobs.analytics.rollup import make_rollup
+from jobs.delivery.deliver import delivery
 from jobs.settings import read_delivery_settings
 from scheduling.app import create_app
 from scheduling.context import services

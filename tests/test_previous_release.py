@@ -58,7 +58,12 @@ WHERE status = 'pending' AND kind = ANY(%s) AND NOT EXISTS (
 
 def kinds_of(root):
     """Return the kinds of mail that a release knows."""
-    return sorted(folder.parent.name.upper() for folder in (root / "jobs" / "templates").glob("*/subject.txt"))
+    return sorted(folder.parent.name.upper() for folder in (root / "jobs").rglob("subject.txt"))
+
+
+def refused(stack):
+    """Return the lines about jobs of another release that a worker did not run."""
+    return [line for line in stack.worker.lines if line["event"] == "job_refused"]
 
 
 def succeed(*answers):
@@ -138,6 +143,7 @@ def test_previous_worker_delivers_what_the_new_web_promises_and_leaves_what_it_d
         write_everything(new.client, new.register)
         eventually(lambda: waiting(known) == [], within=40, saying=old.words)
         assert statuses() <= {"sent", "pending"}, old.words()
+        assert refused(old) == []
         with run(ROOT, "worker") as newer:
             eventually(lambda: statuses() == {"sent"}, within=40, saying=newer.words)
 
@@ -146,6 +152,7 @@ def test_new_worker_delivers_what_the_previous_web_promises(run, previous, statu
     with run(previous, "web") as old, run(ROOT, "worker") as new:
         write_everything(old.client, old.register)
         eventually(lambda: statuses() == {"sent"}, within=40, saying=new.words)
+        assert refused(new) == []
 
 
 def test_release_before_is_what_runs(run, previous):

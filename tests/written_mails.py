@@ -10,11 +10,11 @@ from typing import Any
 
 from icalendar import Calendar, Event
 
-from jobs.deliver import Delivery
-from jobs.hand import Hand
-from jobs.ledger import Ledger
+from jobs.delivery.deliver import Delivery
+from jobs.delivery.email_store import Ledger
+from jobs.delivery.retry import RetryPolicy
+from jobs.delivery.sender_pool import Hand
 from jobs.providers.factory import make_provider
-from jobs.retry import RetryPolicy
 from jobs.settings import EmailSettings
 from sql.database import Database
 from sql.pool import Session

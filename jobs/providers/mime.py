@@ -6,7 +6,7 @@ from email.policy import SMTP, SMTPUTF8
 from email.utils import parseaddr
 from hashlib import sha256
 
-from jobs.lines import one_line
+from jobs.mails.lines import one_line
 from jobs.providers.provider import CALENDAR_NAME, Message
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import partial
 from smtplib import SMTP, SMTP_SSL, SMTPException, SMTPResponseException, SMTPServerDisconnected
 
-from jobs.lines import one_line
+from jobs.mails.lines import one_line
 from jobs.providers import mime
 from jobs.providers.deadline import within
 from jobs.providers.provider import DeliveryError, Failure, Message

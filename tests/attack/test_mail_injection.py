@@ -6,12 +6,12 @@ import re
 import pytest
 from redis import Redis
 
-from jobs.links import without_links
+from jobs.mails.links import without_links
+from jobs.mails.rendering import render
 from jobs.providers.mime import encode
-from jobs.rendering import render
 from tests.attack.corpus import STRINGS
 from tests.databases import ask
-from tests.jobs.messages import read_mail, text_of, write_message
+from tests.jobs.providers.messages import read_mail, text_of, write_message
 from tests.people import PASSWORD
 from tests.scheduling.answers import assert_refused, nothing_written
 from tests.stack import running

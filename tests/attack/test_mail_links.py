@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from jobs.links import without_links
+from jobs.mails.links import without_links
 from tests.attack.test_mail_injection import HEADERS
-from tests.jobs.addresses_in_text import like_links
+from tests.jobs.mails.addresses_in_text import like_links
 from tests.people import PASSWORD, Person, time_on
 from tests.scheduling.appointments.guests import GUEST, book, guest, text
 from tests.written_mails import deliver_all, places

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 from redis import Redis
 
-from jobs.deliver import Delivery
-from jobs.hand import Hand
-from jobs.ledger import Ledger
+from jobs.delivery.deliver import Delivery
+from jobs.delivery.email_store import Ledger
+from jobs.delivery.retry import RetryPolicy
+from jobs.delivery.sender_pool import Hand
 from jobs.providers.resend import Resend
-from jobs.retry import RetryPolicy
 from jobs.settings import EmailSettings
 from sql.database import Database
 from sql.pool import Session

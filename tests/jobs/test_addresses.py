@@ -5,14 +5,15 @@ from email.utils import parseaddr
 import pytest
 from aiosmtpd.controller import Controller
 
-from jobs.addresses import find_reply_to, mailbox_to_ascii, to_ascii
-from jobs.deliver import Delivery
-from jobs.hand import Hand
+from jobs.addresses import mailbox_to_ascii, to_ascii
+from jobs.delivery.deliver import Delivery
+from jobs.delivery.sender_pool import Hand
+from jobs.mails.reply_to import find_reply_to
 from jobs.providers.resend import Resend
 from jobs.providers.sendgrid import SendGrid
 from jobs.providers.smtp import Smtp
-from tests.jobs.appointments import BOOKING, read_event, told_to
-from tests.jobs.messages import calendars_of, read_mail
+from tests.jobs.mails.appointments import BOOKING, read_event, told_to
+from tests.jobs.providers.messages import calendars_of, read_mail
 from tests.mailbox import KEY
 
 SENDER = "Bücherei <mail@bücher.example>"

@@ -6,13 +6,13 @@ from hashlib import sha256
 
 import pytest
 
-from jobs.rollup import Rollup
+from jobs.analytics.rollup import Rollup
 from sql import queries
 from sql.database import Database
 from sql.migrator import apply_migration, create_ledger, load_migrations
 from sql.pool import Session
 from tests.databases import ask, connected, empty_database
-from tests.jobs.events import Events
+from tests.jobs.analytics.events import Events
 from tests.oldest import oldest_server
 from tests.sql.plans import BOOKING, HEAVY, LARGE, generic_plan_of, load, plan_of
 from tests.test_architecture import STATEMENTS, single_statements

@@ -1,0 +1,1 @@
+"""Count the events of analytics, and keep their months."""

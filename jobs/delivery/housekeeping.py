@@ -1,0 +1,60 @@
+"""Keep the tables of delivery small: report outcomes, and forget what nobody will ask for, a few rows at a time."""
+
+import time
+from dataclasses import dataclass, field
+
+import psycopg2
+import structlog
+
+from jobs.delivery.deliver import Delivery
+from sql.pool import PoolExhausted
+from sql.queries import appointments, emails, idempotency, tokens
+
+log = structlog.get_logger(__name__)
+
+_EVERY_SECONDS = 60.0
+_BATCH = 1000
+
+
+@dataclass
+class Housekeeping:
+    """What a worker does beside its mails."""
+
+    delivery: Delivery
+    _next: float = field(default_factory=time.monotonic, init=False)
+
+    def report_outcomes(self) -> None:
+        """Add what this process has seen to the totals."""
+        seen = self.delivery.outcomes.take()
+        if not seen:
+            return
+        try:
+            with self.delivery.database.statement() as tx:
+                emails.upsert_outcomes(tx, outcomes=list(seen), counts=list(seen.values()))
+        except (psycopg2.Error, PoolExhausted):
+            for outcome, count in seen.items():
+                self.delivery.outcomes.add(outcome, count)
+            raise
+
+    def prune(self) -> None:
+        """Once a minute, delete a batch of what has outlived its use, and name what waits for a newer worker.
+
+        Where a batch is full, more is left: the next one follows at once.
+        """
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _EVERY_SECONDS
+        for kind, count in self.delivery.ledger.find_unknown_kinds().items():
+            log.warning("emails_of_unknown_kind_wait", kind=kind, count=count)
+        for delete in (
+            emails.delete_sent_emails,
+            emails.delete_superseded_emails,
+            idempotency.delete_old_answers,
+            idempotency.delete_old_guest_answers,
+            tokens.delete_expired_tokens,
+            appointments.delete_old_holds,
+            appointments.delete_free_allowances,
+        ):
+            with self.delivery.database.statement() as tx:
+                if delete(tx, limit=_BATCH) == _BATCH:
+                    self._next = time.monotonic()
