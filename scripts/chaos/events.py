@@ -44,7 +44,7 @@ def changes(booking: BookingRow) -> list[str]:
 def changes_of_guest(booking: AppointmentRow) -> list[str]:
     """Return what happened to a guest's booking: it was moved until it was cancelled, if it was."""
     last = [CANCELLED] if booking.status == "cancelled" else []
-    return [CONFIRMED, *[MOVED] * (booking.sequence - len(last)), *last]
+    return [CONFIRMED, *[MOVED] * (booking.version - 1 - len(last)), *last]
 
 
 def by_uid(evidence: Evidence) -> dict[str, list[AppointmentRow]]:
