@@ -40,7 +40,7 @@ SLICES = {
     "scheduling/schemas/fields.py": {"(match['fraction'] or '')[:6]": "digits past the microsecond, by the contract"},
     "scheduling/server/response_deadline.py": {"part[start:start + _PIECE_BYTES]": "piece by piece, to the end"},
     "scheduling/identity/tokens.py": {"hashlib.sha256(b'key id of ' + secret.encode()).hexdigest()[:8]": _HASH},
-    "scripts/clean_start.py": {"command[:3]": "the beginning of a command names the process"},
+    "scripts/project/clean_start.py": {"command[:3]": "the beginning of a command names the process"},
     "scripts/dev.py": {"platform.python_version_tuple()[:2]": "a version without its patch"},
     "scripts/outbox.py": {"rows[:limit]": "the command says that there are more"},
     "sql/prepared.py": {"hashlib.sha256(text.encode()).hexdigest()[:24]": _HASH},
