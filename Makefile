@@ -4,7 +4,7 @@ PYTHON ?= python3
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lint types imports coverage clients bench chaos attack audit commits \
+.PHONY: help setup run test check format lint types imports rooms coverage clients bench chaos attack audit commits \
 	clean-start requirements clean
 
 help: ## show this list
@@ -34,6 +34,9 @@ types: setup ## check the types
 
 imports: setup ## check that imports point one way
 	@.venv/bin/lint-imports
+
+rooms: setup ## draw docs/rooms.svg, the picture of the rooms and who imports whom
+	@.venv/bin/python -m scripts.project.rooms
 
 coverage: setup ## say which lines and branches the tests miss
 	@$(PYTHON) scripts/dev.py test -n logical --maxprocesses 4 --cov --cov-report term

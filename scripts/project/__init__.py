@@ -1,1 +1,1 @@
-"""Check and maintain the project itself: its commits, its locked packages, a clean start."""
+"""Check and maintain the project itself: its commits, locked packages, a clean start, the picture of its rooms."""
