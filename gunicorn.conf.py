@@ -13,7 +13,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
 from scheduling.http.headers import HEADERS
-from scheduling.server.buffered_response import WholeAnswer
+from scheduling.server.buffered_response import BufferedResponse
 from scheduling.server.parse_error import write_refusal
 from scheduling.settings import read_settings
 
@@ -81,7 +81,7 @@ def child_exit(server: Arbiter, worker: Worker) -> None:  # noqa: ARG001  gunico
 gunicorn.http.wsgi.SERVER = "scheduling"
 
 # It writes an answer in two pieces.
-gunicorn.http.wsgi.create = partial(gunicorn.http.wsgi.create, response_class=WholeAnswer)
+gunicorn.http.wsgi.create = partial(gunicorn.http.wsgi.create, response_class=BufferedResponse)
 
 # Its own answer to what is not HTTP is a page; ours has the shape of every other refusal.
 gunicorn.util.write_error = partial(write_refusal, HEADERS)

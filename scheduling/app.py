@@ -38,7 +38,7 @@ from scheduling.routes import (
     schedules,
     users,
 )
-from scheduling.server.response_deadline import TakenAnswers
+from scheduling.server.response_deadline import ResponseDeadline
 from scheduling.settings import Settings, read_settings
 from sql.database import Database
 from sql.pool import Session
@@ -57,7 +57,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json = OrjsonProvider(app)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     trust_proxies(app, settings.trusted_proxies)
-    app.wsgi_app = TakenAnswers(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = ResponseDeadline(app.wsgi_app)  # type: ignore[method-assign]
     configure_tokens(app, settings)
     services = _services(settings)
     attach_services(app, services)

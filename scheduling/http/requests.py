@@ -14,7 +14,7 @@ from werkzeug.routing import BaseConverter
 from scheduling.errors import ApiError
 from scheduling.http.json_body import MAX_BODY_BYTES
 from scheduling.server.connection_close import close_after_answer
-from scheduling.server.deadlines import BodyWatcher
+from scheduling.server.deadlines import SocketDeadline
 from sql.database import ConnectionLost
 
 _LARGEST_ID = 2**63 - 1
@@ -47,7 +47,7 @@ class Api(Flask):
 
 def register_request_guard(app: Flask) -> None:
     """Bound what is read before anybody looks at it."""
-    watcher = BodyWatcher()
+    deadline = SocketDeadline()
 
     def guard() -> None:
         # Werkzeug drops what precedes the first name of a path; a doubled slash leads nowhere here as anywhere else.
@@ -60,15 +60,15 @@ def register_request_guard(app: Flask) -> None:
             raise ApiError(400, "malformed_request", "The only transfer coding is chunked")
         # Read now: a body that is too large is refused before anything else is looked at.
         if _has_body():
-            _read_body(watcher)
+            _read_body(deadline)
 
     app.before_request(guard)
 
 
-def _read_body(watcher: BodyWatcher) -> None:
+def _read_body(deadline: SocketDeadline) -> None:
     """Read the body; raise ApiError for one that is too large, broken off or slow, and leave the connection."""
     try:
-        with watcher.watching(request.environ.get("gunicorn.socket")):
+        with deadline.during(request.environ.get("gunicorn.socket")):
             body = request.get_data(cache=True)
             if request.content_length is not None and len(body) < request.content_length:
                 raise ClientDisconnected

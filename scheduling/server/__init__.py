@@ -1,1 +1,1 @@
-"""Make gunicorn strict about time and about what is HTTP; nothing here knows Flask."""
+"""Make gunicorn strict about time and about what is HTTP; nothing here imports Flask."""

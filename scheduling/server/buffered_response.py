@@ -1,4 +1,4 @@
-"""An answer leaves in one piece: gunicorn hands head and body to the system one by one, and the client wakes twice."""
+"""Send head and body of an answer in one piece; gunicorn writes them one by one, and the client wakes twice."""
 
 import socket
 from typing import Any
@@ -6,40 +6,41 @@ from typing import Any
 from gunicorn.http.wsgi import Response
 
 
-class WholeAnswer(Response):
-    """An answer whose head waits for the first piece of its body; `gunicorn.conf.py` puts it in place."""
+class BufferedResponse(Response):
+    """An answer whose head is sent together with the first piece of its body; `gunicorn.conf.py` installs it."""
 
     def __init__(self, req: Any, sock: socket.socket, cfg: Any) -> None:
         """Take gunicorn's own arguments."""
-        super().__init__(req, _HeldBack(sock), cfg)
+        super().__init__(req, _BufferedSocket(sock), cfg)
 
     def close(self) -> None:
-        """Send what is left."""
+        """Send what is still buffered."""
         super().close()
         self.sock.flush()
 
 
-class _HeldBack:
-    """A connection that keeps the first piece until the second one comes."""
+class _BufferedSocket:
+    """A connection that buffers the first piece until the second one is written."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._held: bytes | None = b""
+        # None after the second piece: from then on nothing is buffered.
+        self._buffer: bytes | None = b""
 
     def sendall(self, data: bytes) -> None:
-        """Keep the first piece, send whatever follows."""
-        if self._held == b"":
-            self._held = data
+        """Buffer the first piece; send it with the second one, and whatever follows at once."""
+        if self._buffer == b"":
+            self._buffer = data
         else:
-            held, self._held = self._held, None
-            self._connection.sendall(held + data if held else data)
+            first, self._buffer = self._buffer, None
+            self._connection.sendall(first + data if first else data)
 
     def flush(self) -> None:
-        """Send what is kept."""
-        held, self._held = self._held, None
-        if held:
-            self._connection.sendall(held)
+        """Send what is buffered."""
+        first, self._buffer = self._buffer, None
+        if first:
+            self._connection.sendall(first)
 
     def __getattr__(self, name: str) -> Any:
-        """Be the connection in all else."""
+        """Pass everything else to the connection."""
         return getattr(self._connection, name)

@@ -1,4 +1,4 @@
-"""Close a connection after its answer: gunicorn drops the header with which an application would ask for it."""
+"""Let the application close a connection after its answer; gunicorn drops the header that would ask for it."""
 
 import threading
 from typing import Protocol
@@ -10,7 +10,7 @@ class Closing(Protocol):
     """A request of gunicorn."""
 
     def force_close(self) -> None:
-        """Announce and do it."""
+        """Send `Connection: close` with the answer, and close the connection after it."""
 
 
 def begin(request: Closing) -> None:
@@ -19,7 +19,7 @@ def begin(request: Closing) -> None:
 
 
 def close_after_answer() -> None:
-    """Announce with the answer that the connection ends, because what is left of the body will not be read."""
+    """Close the connection after this answer, because the rest of the body will not be read."""
     request: Closing | None = getattr(_serving, "request", None)
     if request is not None:
         request.force_close()

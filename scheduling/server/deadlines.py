@@ -1,6 +1,7 @@
-"""A client that is slow is not waited for: a thread that reads from it or writes to it could serve somebody else.
+"""Give a client a limited time to send headers or a body, or to take an answer; gunicorn has no such limit.
 
-gunicorn has no such limit. A watch ends the connection, or its reading side; what was short is then refused.
+A slow client holds up a thread that could serve somebody else. When its time is over, the reading side of the
+connection is shut, or all of it, and the request is refused as incomplete.
 """
 
 import socket
@@ -13,11 +14,11 @@ from sql.watch import Watch
 BODY_SECONDS = 3.0
 
 
-class BodyWatcher:
-    """Watches the connections that a thread waits for; `side` is what it shuts when they take too long."""
+class SocketDeadline:
+    """Shuts connections whose time is over: their reading side, or the side that is named."""
 
     def __init__(self, side: int = socket.SHUT_RD) -> None:
-        """Watch nothing yet."""
+        """Take the side to shut, as `socket.shutdown` names it."""
 
         def shut(connection: socket.socket) -> None:
             with suppress(OSError):
@@ -26,21 +27,21 @@ class BodyWatcher:
         self._watch = Watch(shut)
 
     @contextmanager
-    def watching(self, connection: socket.socket | None) -> Iterator[None]:
-        """Give a connection BODY_SECONDS to deliver its body."""
+    def during(self, connection: socket.socket | None) -> Iterator[None]:
+        """Give a connection BODY_SECONDS for what happens inside; None, outside of gunicorn, has no limit."""
         if connection is None:
             yield
             return
-        self.expect(connection)
+        self.start(connection)
         try:
             yield
         finally:
-            self.forget(connection)
+            self.stop(connection)
 
-    def expect(self, connection: socket.socket) -> None:
+    def start(self, connection: socket.socket) -> None:
         """Give a connection BODY_SECONDS from now on."""
         self._watch.expect(connection, BODY_SECONDS)
 
-    def forget(self, connection: socket.socket) -> None:
-        """Let a connection be."""
+    def stop(self, connection: socket.socket) -> None:
+        """Stop watching a connection."""
         self._watch.forget(connection)

@@ -1,4 +1,4 @@
-"""gunicorn's own lines in the shape of every other line of the log."""
+"""Write gunicorn's own lines of the log in the format of all others."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ class JsonLogger(Logger):
     """Writes each line as a JSON object."""
 
     def setup(self, cfg: Any) -> None:
-        """Take gunicorn's settings; a reload calls this again."""
+        """Set gunicorn's log up; gunicorn calls this again when it reloads."""
         super().setup(cfg)
         for handler in self.error_log.handlers:
             handler.setFormatter(json_formatter())

@@ -1,6 +1,6 @@
-"""The answer to what is not even HTTP: gunicorn refuses it before the application sees it, and in HTML.
+"""Answer what is not HTTP; gunicorn refuses it before the application sees it, and would answer in HTML.
 
-`gunicorn.conf.py` replaces gunicorn's own function with it, and hands it the headers of every answer.
+`gunicorn.conf.py` replaces gunicorn's own function with this one, and passes it the headers of every answer.
 """
 
 import socket
@@ -22,7 +22,7 @@ def write_refusal(
     always: Mapping[str, str], connection: socket.socket, status: int, _reason: str, _message: str
 ) -> None:
     """Refuse a request in the one error shape, with the headers of every answer, and close the connection."""
-    # A transfer coding that we do not know is a fault of the request too.
+    # gunicorn answers an unknown transfer coding with 501; for a client it is a mistake in its request.
     status = HTTPStatus.BAD_REQUEST if status == HTTPStatus.NOT_IMPLEMENTED else status
     request_id, detail = uuid4().hex, _DETAILS.get(status, "The request is not valid HTTP")
     body = orjson.dumps(

@@ -1,4 +1,4 @@
-"""An answer that is not taken is not held out: the thread that writes it could serve somebody else."""
+"""Abort answers that a client does not read in time: the thread that writes them could serve somebody else."""
 
 import socket
 from collections.abc import Iterable, Iterator
@@ -6,42 +6,42 @@ from dataclasses import dataclass, field
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from scheduling.server.deadlines import BodyWatcher
+from scheduling.server.deadlines import SocketDeadline
 
-# What a client has to take within the seconds that it has for as much of a body.
+# A client has the same time to read this much as to send a body of this size.
 _PIECE_BYTES = 64 * 1024
 
 
 @dataclass
-class TakenAnswers:
-    """An application whose answers are taken in time, or broken off."""
+class ResponseDeadline:
+    """A WSGI application whose answers are read in time or aborted."""
 
     app: WSGIApplication
-    _watcher: BodyWatcher = field(default_factory=lambda: BodyWatcher(socket.SHUT_RDWR))
+    _deadline: SocketDeadline = field(default_factory=lambda: SocketDeadline(socket.SHUT_RDWR))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request; gunicorn closes the answer when it has written the last byte, or could not."""
+        """Answer a request; servers other than gunicorn name no socket, and set limits of their own."""
         answer = self.app(environ, start_response)
         connection = environ.get("gunicorn.socket")
-        return answer if connection is None else _Watched(answer, connection, self._watcher)
+        return answer if connection is None else _TimedAnswer(answer, connection, self._deadline)
 
 
-class _Watched:
-    """An answer in pieces, each of which has its time; without a piece, its headers have."""
+class _TimedAnswer:
+    """An answer in pieces, with a deadline for each; the headers have the first one."""
 
-    def __init__(self, answer: Iterable[bytes], connection: socket.socket, watcher: BodyWatcher) -> None:
-        self._answer, self._connection, self._watcher = answer, connection, watcher
-        watcher.expect(connection)
+    def __init__(self, answer: Iterable[bytes], connection: socket.socket, deadline: SocketDeadline) -> None:
+        self._answer, self._connection, self._deadline = answer, connection, deadline
+        deadline.start(connection)
 
     def __iter__(self) -> Iterator[bytes]:
         for part in self._answer:
             for start in range(0, len(part) or 1, _PIECE_BYTES):
-                self._watcher.expect(self._connection)
+                self._deadline.start(self._connection)
                 yield part[start : start + _PIECE_BYTES]
 
     def close(self) -> None:
-        """Let the connection be; gunicorn calls this when the answer is out, or could not be."""
-        self._watcher.forget(self._connection)
+        """Stop the deadline; gunicorn calls this when it has written the answer, or failed to."""
+        self._deadline.stop(self._connection)
         close: Any = getattr(self._answer, "close", None)
         if close is not None:
             close()
