@@ -14,7 +14,7 @@ from scheduling.http.json_provider import OrjsonProvider
 from scheduling.http.locations import PREFIX
 from scheduling.http.measurements import register_measurements
 from scheduling.http.proxies import trust_proxies
-from scheduling.http.request_log import register_observation, whose_request
+from scheduling.http.request_log import register_request_log, whose_request
 from scheduling.http.requests import Api, IdConverter, register_request_guard
 from scheduling.identity.passwords import make_passwords
 from scheduling.identity.rate_limiter import make_rate_limits
@@ -61,7 +61,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_tokens(app, settings)
     services = _services(settings)
     attach_services(app, services)
-    register_observation(app, in_production=settings.in_production)
+    register_request_log(app, in_production=settings.in_production)
     register_request_guard(app)
     register_measurements(app, services.database.pool)
     register_default_limit(app, settings.rate_limit_default)

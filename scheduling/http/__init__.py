@@ -1,1 +1,1 @@
-"""Turn bytes into a request and rows into an answer."""
+"""Read requests and write answers."""

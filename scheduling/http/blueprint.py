@@ -1,4 +1,4 @@
-"""The blueprint of every area: strict about what comes in, direct about what goes out, documented by its decorators."""
+"""Validate the input of routes, and document them: the blueprint of every area."""
 
 import http
 from collections.abc import Callable
@@ -16,27 +16,27 @@ from scheduling.http.json_body import read_json
 
 View = Callable[..., Any]
 
-# Of each list; clients ask in few ways.
-_REMEMBERED = 256
-# How many invalid fields the sentence names; all are in `errors`.
+# For each route with a query; clients send few different ones.
+_CACHED_QUERIES = 256
+# How many invalid fields the `detail` names; `errors` has all.
 _SHOWN = 3
 
 
 class Blueprint(flask_smorest.Blueprint):
-    """flask-smorest's blueprint, with our reading of arguments and with answers that are not dumped twice.
+    """flask-smorest's blueprint with our own parsing of arguments, and without serializing answers a second time.
 
-    A row already has the shape of its answer, so a response schema only documents it; the tests hold every answer
-    against the document.
+    A row already has the members of its answer. A response schema only documents it, and the tests compare every
+    answer with the document.
     """
 
-    # It documents only.
+    # Used for the document only.
     ARGUMENTS_PARSER = FlaskParser()
     ARGUMENTS_PARSER.DEFAULT_VALIDATION_STATUS = 400
 
     def arguments(
         self, schema: type[Schema], *, location: str = "json", required: bool = True
     ) -> Callable[[View], View]:
-        """Read what a route takes, with one instance of its schema for all requests."""
+        """Pass the validated body or query to a route; all requests share one instance of the schema."""
         reads = schema()
         document = super().arguments(reads, location=location, required=required)
         read = _query_reader(reads) if location == "query" else partial(_read_body, reads)
@@ -46,7 +46,7 @@ class Blueprint(flask_smorest.Blueprint):
             def wrapper(*args: Any, **kwargs: Any) -> Any:
                 return view(read(), *args, **kwargs)
 
-            # Only the document is wanted: reading through webargs costs as much as all validation.
+            # Keep the documentation alone: parsing with webargs takes as long as all of our validation.
             wrapper._apidoc = document(view)._apidoc  # type: ignore[attr-defined]  # noqa: SLF001
             return wrapper
 
@@ -55,7 +55,7 @@ class Blueprint(flask_smorest.Blueprint):
     def response(
         self, status_code: int, schema: Any = None, *, description: str | None = None, **_options: Any
     ) -> Callable[[View], View]:
-        """Document an answer, and give it its status."""
+        """Document an answer, and set its status."""
 
         def decorator(view: View) -> View:
             @wraps(view)
@@ -72,7 +72,7 @@ class Blueprint(flask_smorest.Blueprint):
 
             phrase = description or http.HTTPStatus(status_code).phrase
             document = self.alt_response(status_code, schema=schema, description=phrase, success=True)
-            # Only the document is wanted, not one more call in each request.
+            # Keep the documentation alone, without one more call in each request.
             wrapper._apidoc = document(wrapper)._apidoc  # type: ignore[attr-defined]  # noqa: SLF001
             return wrapper
 
@@ -80,7 +80,7 @@ class Blueprint(flask_smorest.Blueprint):
 
 
 def _read_body(schema: Schema) -> dict[str, Any]:
-    """Return the body through the one guard, an empty object when there is none."""
+    """Return the validated body; no body counts as an empty object."""
     body = read_json(request)
     if body is not None and not isinstance(body, dict):
         raise ApiError(400, "validation_error", "The body must be a JSON object")
@@ -92,9 +92,9 @@ def _read_body(schema: Schema) -> dict[str, Any]:
 
 
 def _query_reader(schema: Schema) -> Callable[[], dict[str, Any]]:
-    """Return a function that reads the query of a request, each query once: the same text always means the same."""
+    """Return a function that validates the query of a request, and caches the result by its text."""
 
-    @lru_cache(maxsize=_REMEMBERED)
+    @lru_cache(maxsize=_CACHED_QUERIES)
     def read(_query: bytes) -> dict[str, Any]:
         try:
             loaded: dict[str, Any] = schema.load(_parameters(schema))
@@ -106,7 +106,7 @@ def _query_reader(schema: Schema) -> Callable[[], dict[str, Any]]:
 
 
 def _parameters(schema: Schema) -> dict[str, str]:
-    """Return the parameters that the schema knows; refuse one that is given twice."""
+    """Return the parameters that the schema has; raise ApiError 400 for one that is given twice."""
     parameters: dict[str, str] = {}
     for name, field in schema.load_fields.items():
         key = field.data_key or name
@@ -130,7 +130,7 @@ def _refused_query(messages: Any) -> ApiError:
 
 
 def _refusal(faults: list[dict[str, str]], place: str) -> ApiError:
-    """Name everything that is invalid, and the first of it in a sentence."""
+    """Return the refusal: `errors` lists every fault, `detail` the first ones."""
     sentences = [f"{fault[place].lstrip('/') or 'body'}: {fault['detail']}" for fault in faults[:_SHOWN]]
     if len(faults) > _SHOWN:
         sentences.append(f"and {len(faults) - _SHOWN} more in errors")

@@ -1,4 +1,4 @@
-"""Uids in paths: links that nobody can guess."""
+"""Convert the uids in paths, which nobody can guess."""
 
 import re
 

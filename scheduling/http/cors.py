@@ -1,9 +1,9 @@
-"""Which web pages may call the API (CORS, the Fetch standard)."""
+"""Let web pages of other origins call the API (CORS, the Fetch standard)."""
 
 from flask import Flask, Response, request
 from flask_cors import CORS
 
-# What a browser's script may send, and what it may read.
+# The headers that a browser lets scripts send, and read.
 _HEADERS_OF_REQUESTS = [
     "Authorization",
     "Content-Type",
@@ -26,7 +26,7 @@ _HEADERS_OF_ANSWERS = [
 
 
 def allow_origins(app: Flask, origins: list[str]) -> dict[str, str]:
-    """Let the pages of these origins call the API; return the headers that are the same for every answer."""
+    """Allow these origins to call the API; return the headers that every answer has."""
     CORS(
         app,
         origins=origins,
@@ -34,16 +34,16 @@ def allow_origins(app: Flask, origins: list[str]) -> dict[str, str]:
         allow_headers=_HEADERS_OF_REQUESTS,
         expose_headers=_HEADERS_OF_ANSWERS,
         max_age=600,
-        # Every error has a handler, and an answer that passes after_request like any other.
+        # Errors have handlers of their own, and their answers pass after_request like all others.
         intercept_exceptions=False,
-        # It says so only to an origin that it knows; a cache would give that answer to every other one.
+        # flask-cors would send Vary to known origins only, and a cache would reuse that answer for all others.
         vary_header=False,
     )
     depends_on_origin = origins != ["*"]
     add_headers = app.after_request_funcs[None].pop()
 
     def answer_origin(response: Response) -> Response:
-        """Spare those who are no browser the search for an origin that they have not named."""
+        """Add the CORS headers; a request without an Origin needs none, and skips the search."""
         if depends_on_origin:
             response.vary.add("Origin")
         if request.method == "OPTIONS" or "HTTP_ORIGIN" in request.environ:

@@ -1,7 +1,7 @@
-"""Entity tags (RFC 9110, sections 8.8.3 and 13.1): the version of a row behind what names the row, its id or uid.
+"""Build and compare entity tags (RFC 9110, sections 8.8.3 and 13.1): the id or uid of a row, and its version.
 
-A tag tells versions of a row apart, not bytes. Proxies that compress answers mark the tags of the bytes that they made,
-with W/ or with the coding at the end; a version is read from these forms too, or nobody behind them could write.
+A tag stands for a version of a row, not for bytes. Proxies that compress answers change the tag: they put W/ in front,
+or the coding at the end. These forms are accepted too; otherwise nobody behind such a proxy could use If-Match.
 """
 
 import re
@@ -23,7 +23,7 @@ def tagged(row: Row, body: object, *, by: str = "id") -> Response:
 
 
 def expected_versions(name: int | str) -> list[int] | None:
-    """Return the versions that If-Match accepts; None when any will do, [] when none can."""
+    """Return the versions that If-Match names; None without the header or with *, [] when it names another row."""
     header = request.headers.get("If-Match")
     return None if header is None or header.strip() == "*" else _versions(header, name)
 
@@ -36,7 +36,7 @@ def require_version(row: Row, *, by: str = "id") -> None:
 
 
 def matches_none(row: Row, *, by: str = "id") -> bool:
-    """Tell whether If-None-Match asks for the row because the client has another version of it, or none."""
+    """Tell whether the client needs the row: If-None-Match does not name its version."""
     header = request.headers.get("If-None-Match")
     if header is None:
         return True
@@ -46,12 +46,12 @@ def matches_none(row: Row, *, by: str = "id") -> bool:
 
 
 def not_modified(row: Row, *, by: str = "id") -> Response:
-    """Answer that the client has the latest version."""
+    """Answer 304: the client has this version."""
     return Response(status=304, headers={"ETag": _etag(row, by)})
 
 
 def _versions(header: str, name: int | str) -> list[int]:
-    """Return the versions of a row that a list of tags names."""
+    """Return the versions of this row in a list of tags."""
     tags = [match for match in map(_TAG.fullmatch, header.split(",")) if match]
     return [int(tag["version"]) for tag in tags if tag["name"] == str(name)]
 

@@ -1,4 +1,4 @@
-"""The headers that every answer bears: helmet's set, as the original sends it."""
+"""Set the headers of every answer: the ones that helmet sets in the original, and the id of the request."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ from secure.headers import (
 )
 
 _API_POLICY = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
-# The page styles elements through attributes, which only style-src 'unsafe-inline' allows; scripts are files of ours.
+# Swagger UI sets style attributes, which need style-src 'unsafe-inline'; its scripts are files of our own host.
 _DOCS_POLICY = (
     "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'; connect-src 'self'; "
     "script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'"
 )
 
 _SECURE = Secure(
-    # Without a word about it a cache may keep an answer as long as it likes (RFC 9111, section 4.2.2), and what is free
-    # now is taken with the next request.
+    # Without Cache-Control a cache may reuse an answer (RFC 9111, section 4.2.2), and a slot that is free now is taken
+    # by the next request.
     cache=CacheControl().no_cache(),
     csp=ContentSecurityPolicy().value(_API_POLICY),
     hsts=StrictTransportSecurity().max_age(31_536_000).include_subdomains(),
@@ -50,7 +50,7 @@ HEADERS: dict[str, str] = dict(_SECURE.headers)
 
 @dataclass(frozen=True, slots=True)
 class SecurityHeaders:
-    """An application whose every answer bears the headers; one that it sets itself stays as it is."""
+    """A WSGI application that adds headers to every answer; headers that an answer has already stay."""
 
     app: WSGIApplication
     items: Sequence[tuple[str, str]]
@@ -66,14 +66,14 @@ class SecurityHeaders:
 
 
 def register_headers(app: Flask, others: Mapping[str, str]) -> None:
-    """Add the headers, and others that never change, to every answer, errors included."""
-    # Below Flask: the same pairs are not worth looking up one by one for each answer.
+    """Add the security headers, and others that never change, to every answer, errors included."""
+    # As a WSGI layer it adds the whole list at once; Flask would look each name up for each answer.
     app.wsgi_app = SecurityHeaders(app.wsgi_app, tuple({**HEADERS, **others}.items()))  # type: ignore[method-assign]
     app.after_request(_name_request)
 
 
 def allow_docs_page(response: Response) -> Response:
-    """Give the reference page the policy that it needs instead of the API's."""
+    """Replace the API's content security policy with the one that the reference page needs."""
     response.headers["Content-Security-Policy"] = _DOCS_POLICY
     return response
 

@@ -1,4 +1,4 @@
-"""The one guard before parsing: what it lets through is JSON that every later station can handle."""
+"""Parse JSON bodies strictly: what is returned can be validated, hashed and stored."""
 
 import json
 import re
@@ -12,15 +12,15 @@ MAX_BODY_BYTES = 64 * 1024
 _MEDIA_TYPE = "application/json"
 _MAX_DEPTH = 20
 _MAX_INTEGER_DIGITS = 19
-# Possessive, and content with a string that never ends: no input makes it look at a byte twice.
+# The quantifiers are possessive and the closing quote is optional, so that matching is linear for any input.
 _TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 
 def read_json(request: Request) -> Any:
     """Return the body of a request as JSON, or None when there is none.
 
-    Raises ApiError: 415 when the body is something else or encoded, 400 when it is a part, malformed, nested deeper
-    than 20, has duplicate keys, numbers beyond 64 bits or text that PostgreSQL cannot hold.
+    Raises ApiError: 415 when the body is not JSON or is encoded; 400 when it is partial, malformed, nested deeper than
+    20, or has duplicate keys, numbers beyond 64 bits or text that PostgreSQL cannot store.
     """
     body = request.get_data(cache=True)
     if not body and not request.mimetype:
@@ -36,7 +36,7 @@ def read_json(request: Request) -> Any:
             "Send the body as it is, without a Content-Encoding",
             headers={"Accept-Encoding": "identity"},
         )
-    # RFC 9110, section 14.5: whoever takes a part for the whole loses the rest.
+    # RFC 9110, section 14.5: a part that is taken for the whole loses the rest.
     if "Content-Range" in request.headers:
         raise ApiError(400, "validation_error", "Send the whole body, without a Content-Range")
     if not body:
@@ -45,7 +45,7 @@ def read_json(request: Request) -> Any:
 
 
 def parse_json(body: bytes) -> Any:
-    """Parse a JSON text (RFC 8259) strictly; raise ApiError 400 for what is malformed or out of bounds."""
+    """Return the value of a JSON text (RFC 8259); raise ApiError 400 when it is malformed or out of bounds."""
     if _depth_exceeded(body):
         raise _malformed(f"The body is nested deeper than {_MAX_DEPTH}")
     try:
@@ -84,8 +84,8 @@ def _depth_exceeded(body: bytes) -> bool:
 
 
 def _refuse_unstorable_text(value: Any) -> None:
-    """Refuse lone surrogates, which are no Unicode, and NUL, which PostgreSQL has no place for."""
-    # Without escaped backslashes, after which u0000 is plain text.
+    """Refuse lone surrogates, which are not valid Unicode, and NUL, which PostgreSQL cannot store."""
+    # Escaped backslashes are removed first: "u0000" after one is plain text.
     text = json.dumps(value, ensure_ascii=False).replace("\\\\", "")
     if any(0xD800 <= ord(character) <= 0xDFFF for character in text) or "\\u0000" in text:
         raise ApiError(400, "validation_error", "Text must not contain NUL or lone surrogates")

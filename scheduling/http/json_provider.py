@@ -1,4 +1,4 @@
-"""JSON for answers: orjson, with times in UTC and `Z`."""
+"""Serialize answers with orjson; times are in UTC and end with `Z`."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ _OPTIONS = orjson.OPT_UTC_Z
 
 
 class OrjsonProvider(JSONProvider):
-    """Flask's JSON, faster and strict."""
+    """Flask's JSON provider, with orjson."""
 
     def dumps(self, obj: Any, **_: Any) -> str:
         """Return a JSON text."""
@@ -21,6 +21,6 @@ class OrjsonProvider(JSONProvider):
         return orjson.loads(s)
 
     def response(self, *args: Any, **kwargs: Any) -> Response:
-        """Return an answer of JSON."""
+        """Return a JSON answer."""
         body = self._prepare_response_obj(args, kwargs)
         return Response(orjson.dumps(body, option=_OPTIONS), mimetype="application/json")

@@ -1,4 +1,4 @@
-"""Paths of what the API has, as a client sees them: behind a proxy they begin with its prefix."""
+"""Build paths as clients see them: behind a proxy they begin with its prefix."""
 
 from flask import request
 
@@ -6,5 +6,5 @@ PREFIX = "/api/v1"
 
 
 def created(path: str) -> dict[str, str]:
-    """Return the header that says where what was created is (RFC 9110, section 10.2.2)."""
+    """Return the Location header of a new resource (RFC 9110, section 10.2.2)."""
     return {"Location": f"{request.script_root}{PREFIX}{path}"}

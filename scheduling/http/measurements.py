@@ -1,7 +1,7 @@
-"""Measure every request for Prometheus, over all processes of a server.
+"""Measure every request for Prometheus, for all processes of a server together.
 
-gunicorn's processes write into files of one folder, PROMETHEUS_MULTIPROC_DIR, which whoever is asked adds up. Without
-the folder a process tells of itself alone.
+gunicorn's processes write to files in one folder, PROMETHEUS_MULTIPROC_DIR; the process that answers /metrics adds them
+up. Without the folder a process reports its own numbers only.
 """
 
 import os
@@ -32,14 +32,14 @@ _size = Gauge(
 
 
 def register_measurements(app: Flask, pool: ConnectionPool) -> None:
-    """Measure each answer of an application, and its pool as it stands then."""
+    """Measure each answer of an application, and its connection pool at that moment."""
 
     def measure(response: Response) -> Response:
         rule = request.url_rule.rule if request.url_rule else "unmatched"
         count, observe = _children(request.method, rule, response.status_code)
         count()
         observe(time.perf_counter() - g.started)
-        # A forked process has its own.
+        # Set here and not once at the start: each forked process has its own gauge.
         _size.set(pool.size)
         _in_use.set(pool.in_use)
         return response
@@ -49,13 +49,13 @@ def register_measurements(app: Flask, pool: ConnectionPool) -> None:
 
 @cache
 def _children(method: str, rule: str, status: int) -> tuple[Callable[[], None], Callable[[float], None]]:
-    """Return what counts and times the requests of a kind; a client cannot name new kinds."""
+    """Return the functions that count and time requests; the labels do not depend on what a client sends."""
     method = method if method in _METHODS else "other"
     return _requests.labels(method, rule, str(status)).inc, _durations.labels(method, rule).observe
 
 
 def collectors() -> Iterable[Collector]:
-    """Return what tells of all processes, or of this one where it is alone."""
+    """Return the collectors of all processes, or of this one when there is no common folder."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return (_requests, _durations, _in_use, _size)
     return (MultiProcessCollector(None),)  # type: ignore[no-untyped-call]

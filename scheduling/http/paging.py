@@ -1,4 +1,4 @@
-"""Pages of a list: keyset cursors, announced in a Link header (RFC 8288)."""
+"""Answer lists in pages, with keyset cursors in a Link header (RFC 8288)."""
 
 import base64
 import binascii
@@ -32,7 +32,7 @@ def _read_flag(value: Any) -> bool:
 
 
 def page(query: dict[str, Any], select: Callable[..., list[Row]], *, key: Sequence[str], **parameters: Any) -> Response:
-    """Answer one page of what a statement selects, and announce the next one.
+    """Answer one page of what a statement selects, with a link to the next one.
 
     `key` names the columns of the order; the statement takes each of them as `after_<column>`.
     """
@@ -47,12 +47,12 @@ def page(query: dict[str, Any], select: Callable[..., list[Row]], *, key: Sequen
 
 
 def make_cursor(row: Row, key: Sequence[str]) -> str:
-    """Return the cursor that continues after a row."""
+    """Return the cursor of the page after a row."""
     return base64.urlsafe_b64encode(orjson.dumps([row[column] for column in key])).decode().rstrip("=")
 
 
 def read_cursor(cursor: str | None, key: Sequence[str]) -> dict[str, Any]:
-    """Return the parameters that a cursor stands for; raise ApiError 400 for one that we did not make."""
+    """Return the parameters of the statement for a cursor; raise ApiError 400 for one that is not ours."""
     if cursor is None:
         return {f"after_{_plain(column)}": None for column in key}
     try:
@@ -65,7 +65,7 @@ def read_cursor(cursor: str | None, key: Sequence[str]) -> dict[str, Any]:
 
 
 def _plain(column: str) -> str:
-    """Return the name of a parameter: a list of members is continued after an id like every other."""
+    """Return the parameter of a column: statements call the id of a membership `after_id`, too."""
     return "id" if column == "membership_id" else column
 
 

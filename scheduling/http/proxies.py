@@ -1,4 +1,4 @@
-"""What proxies in front say of a request, as far as they are trusted: its address, its scheme and its prefix."""
+"""Take the address, scheme and prefix of a request from trusted proxies."""
 
 import re
 from collections.abc import Iterable
@@ -8,13 +8,13 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-# A path of our own host and nothing else: no second slash in front, no dots alone, nothing that is encoded.
+# A plain path: no two slashes at the start, which would name a host, no dots alone, nothing encoded.
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*){1,20}", re.ASCII)
 _LONGEST = 200
 
 
 def trust_proxies(app: Flask, trusted: int) -> None:
-    """Believe the proxies from the right; the prefix is that of the nearest, which sees what it takes from the path."""
+    """Trust so many proxies from the right; the prefix comes from the nearest one, which removed it from the path."""
     if trusted:
         checked = CheckedPrefix(app.wsgi_app)
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
@@ -24,7 +24,7 @@ def trust_proxies(app: Flask, trusted: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CheckedPrefix:
-    """An application that knows of no prefix but a plain path; what else a proxy says is no prefix."""
+    """A WSGI application that ignores a prefix which is not a plain path."""
 
     app: WSGIApplication
 

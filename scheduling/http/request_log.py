@@ -1,4 +1,4 @@
-"""Every request has an id and leaves one line in the log."""
+"""Give every request an id, and log it in one line."""
 
 import random
 import re
@@ -14,15 +14,15 @@ from jobs.logs import write_soon
 
 log = structlog.get_logger("scheduling.request")
 
-# Parts of a path that let whoever knows them act: who books with a hold is given the token of its booking.
+# Parts of a path that are secrets: whoever books with a hold receives the token of the booking.
 _SECRET_PARTS = frozenset({"hold_uid"})
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 
 
-def register_observation(app: Flask, *, in_production: bool) -> None:
-    """Name each request before it is handled, and report it afterwards."""
+def register_request_log(app: Flask, *, in_production: bool) -> None:
+    """Give each request an id before it is handled, and log it afterwards."""
     app.before_request(_begin)
-    app.after_request(_report_as_object if in_production else _report_as_sentence)
+    app.after_request(_log_as_json if in_production else _log_as_text)
 
 
 def _begin() -> None:
@@ -31,12 +31,12 @@ def _begin() -> None:
     g.request_id = given if _WELL_FORMED.fullmatch(given) else f"{random.getrandbits(128):032x}"
 
 
-def _report_as_sentence(response: Response) -> Response:
+def _log_as_text(response: Response) -> Response:
     log.info("%s %s %s %.0fms", request.method, _path(), response.status_code, _milliseconds())
     return response
 
 
-def _report_as_object(response: Response) -> Response:
+def _log_as_json(response: Response) -> Response:
     line = {
         **whose_request({}),
         "method": request.method,
@@ -52,7 +52,7 @@ def _report_as_object(response: Response) -> Response:
 
 
 def whose_request(line: dict[str, Any]) -> dict[str, Any]:
-    """Add to a line of the log which request it is about, and whose."""
+    """Add the ids of the request and of its user to a line of the log."""
     if has_request_context() and "request_id" in g:
         line["request_id"] = g.request_id
         token = g.get("token")
@@ -66,7 +66,7 @@ def _milliseconds() -> float:
 
 
 def _path() -> str:
-    """Return the path without its query, on one line; of one that is a secret, the route."""
+    """Return the path without its query, on one line; for a path with a secret, return its rule."""
     if request.url_rule and not _SECRET_PARTS.isdisjoint(request.view_args or ()):
         return str(request.url_rule.rule)
     return request.path.encode("unicode_escape").decode()

@@ -1,4 +1,4 @@
-"""What happens to a request before its route: bounds, ids, one more try where nothing was done."""
+"""Read a request before its route does: ids in paths, limits of the body, a second try after a passing failure."""
 
 import re
 from collections.abc import Callable
@@ -18,12 +18,12 @@ from scheduling.server.deadlines import SocketDeadline
 from sql.database import ConnectionLost
 
 _LARGEST_ID = 2**63 - 1
-# In these cases PostgreSQL has undone everything, or nothing was ever sent.
+# After these errors PostgreSQL has rolled everything back, or nothing was sent.
 _NOTHING_WAS_DONE = (ConnectionLost, postgres.DeadlockDetected, postgres.SerializationFailure)
 
 
 class IdConverter(BaseConverter):
-    """An id in a path. What cannot be one is 0, which no row has: it is not there, like any unknown id."""
+    """An id in a path; anything else becomes 0, which no row has, and is answered like an unknown id."""
 
     def to_python(self, value: str) -> int:
         """Return the id, or 0."""
@@ -31,14 +31,14 @@ class IdConverter(BaseConverter):
 
 
 class Api(Flask):
-    """Flask, with one more try for a request that a passing state of PostgreSQL has undone."""
+    """Flask with a second try for a request that PostgreSQL rolled back because of a passing failure."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a function as it is: none of ours is a coroutine, and Flask would look ten times a request."""
+        """Return the function unchanged: none of ours is a coroutine, and Flask would check ten times a request."""
         return func
 
     def dispatch_request(self) -> ResponseReturnValue:
-        """Call the route."""
+        """Call the route; try once more when nothing was done."""
         try:
             return super().dispatch_request()
         except _NOTHING_WAS_DONE:
@@ -46,19 +46,19 @@ class Api(Flask):
 
 
 def register_request_guard(app: Flask) -> None:
-    """Bound what is read before anybody looks at it."""
+    """Limit the size and the time of every body before its route runs."""
     deadline = SocketDeadline()
 
     def guard() -> None:
-        # Werkzeug drops what precedes the first name of a path; a doubled slash leads nowhere here as anywhere else.
+        # Werkzeug ignores extra slashes at the start of a path; elsewhere a doubled slash is not found either.
         if request.environ["PATH_INFO"].startswith("//"):
             raise NotFound
         g.token_at_stake = request.blueprint == "auth" or "Authorization" in request.headers
-        # gunicorn undoes chunks and leaves other codings as they are.
+        # gunicorn decodes chunks and passes other codings on.
         if request.headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
             close_after_answer()
             raise ApiError(400, "malformed_request", "The only transfer coding is chunked")
-        # Read now: a body that is too large is refused before anything else is looked at.
+        # Read here, so that a body that is too large is refused before anything else is checked.
         if _has_body():
             _read_body(deadline)
 
@@ -66,13 +66,13 @@ def register_request_guard(app: Flask) -> None:
 
 
 def _read_body(deadline: SocketDeadline) -> None:
-    """Read the body; raise ApiError for one that is too large, broken off or slow, and leave the connection."""
+    """Read the body; when it is too large, incomplete or slow, raise ApiError and close the connection."""
     try:
         with deadline.during(request.environ.get("gunicorn.socket")):
             body = request.get_data(cache=True)
             if request.content_length is not None and len(body) < request.content_length:
                 raise ClientDisconnected
-            # Werkzeug stops at its limit without looking whether that was the end.
+            # Werkzeug stops at its limit without checking whether more follows.
             if request.content_length is None and len(body) >= MAX_BODY_BYTES and request.environ["wsgi.input"].read(1):
                 raise RequestEntityTooLarge
     except RequestEntityTooLarge:

@@ -1,1 +1,1 @@
-"""Know who somebody is, and how often they have tried."""
+"""Check tokens and passwords, and count attempts."""

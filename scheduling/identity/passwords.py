@@ -1,4 +1,4 @@
-"""Passwords: bcrypt, with a hash before it where bcrypt would not read every byte."""
+"""Hash passwords with bcrypt, after SHA-256 where bcrypt would ignore bytes, and check new ones."""
 
 import base64
 import hashlib
@@ -24,7 +24,7 @@ _PLAIN, _PREHASHED = "bcrypt", "sha256+bcrypt"
 
 @dataclass(frozen=True, slots=True)
 class HashedPassword:
-    """What the row of a user remembers of a password."""
+    """A password as the row of a user stores it."""
 
     text: str
     scheme: str
@@ -55,7 +55,7 @@ class Passwords:
         text = normalise(password).encode()
         hashed = known or self.nobody
         if hashed.scheme == _PLAIN and len(text) > _BCRYPT_BYTES:
-            # bcrypt refuses what it cannot read; the password is wrong, and saying so takes as long.
+            # bcrypt refuses longer input. The password is wrong anyway, and the answer must take as long.
             text, known = text[:_BCRYPT_BYTES], None
         with self._turn():
             matches = bcrypt.checkpw(_input(text, hashed.scheme), hashed.text.encode())
@@ -73,7 +73,7 @@ class Passwords:
 
 
 def make_passwords(rounds: int, *, waiting: int) -> Passwords:
-    """Return a hasher with bcrypt's cost `rounds`, in which at most `waiting` callers wait for their turn."""
+    """Return a hasher with bcrypt's cost `rounds`, for at most `waiting` callers at a time."""
     nobody = bcrypt.hashpw(b"nobody", bcrypt.gensalt(rounds)).decode()
     return Passwords(rounds, HashedPassword(nobody, _PLAIN), threading.BoundedSemaphore(waiting))
 
@@ -95,16 +95,16 @@ def find_fault(settings: Settings, password: str, *known: str) -> str | None:
 
 
 def _is_easy_to_guess(password: str, *known: str) -> bool:
-    """Tell whether fewer than a million guesses find a password."""
-    # What follows the first characters makes it harder at best, and the estimate takes long for long ones.
+    """Tell whether a password is found within a million guesses."""
+    # More characters only make a password harder to guess, and zxcvbn is slow for long ones.
     return bool(zxcvbn(password[:_ESTIMATED_CHARACTERS], user_inputs=known)["guesses"] < _TOO_FEW_GUESSES)
 
 
 def normalise(password: str) -> str:
-    """Return the one spelling of a password that keyboards write differently (Unicode NFC)."""
+    """Return a password in Unicode NFC: keyboards encode the same character in different ways."""
     return unicodedata.normalize("NFC", password)
 
 
 def _input(text: bytes, scheme: str) -> bytes:
-    """Return what bcrypt is given: base64, because it stops reading at a NUL byte."""
+    """Return the input of bcrypt; base64, because bcrypt stops at a NUL byte."""
     return text if scheme == _PLAIN else base64.b64encode(hashlib.sha256(text).digest())

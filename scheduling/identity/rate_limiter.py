@@ -1,4 +1,4 @@
-"""How often somebody may do something: counted in Redis over all processes, in this process while Redis is away."""
+"""Count attempts in Redis for all processes together; while Redis is away, each process counts its own."""
 
 import math
 import time
@@ -19,14 +19,14 @@ log = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer")
 
-# What one request may wait for Redis, and how long nobody asks it again after that; in seconds.
-_PATIENCE = 0.25
-_REST = 2.0
+# How long one request may wait for Redis, and after a failure how long no request tries Redis; in seconds.
+_REDIS_TIMEOUT = 0.25
+_RETRY_AFTER = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where somebody stands: may go on or not, of how many, how many are left, seconds until that changes."""
+    """The state of a limit: whether this attempt is allowed, the limit, what is left, and seconds until the reset."""
 
     allowed: bool
     limit: int
@@ -36,18 +36,18 @@ class Standing:
 
 @dataclass
 class RateLimits:
-    """Moving windows by name and subject."""
+    """Moving windows, by name and by whom they limit."""
 
     shared: MovingWindowRateLimiter
-    alone: MovingWindowRateLimiter
-    _ask_again_at: float = field(default=0.0, init=False)
+    local: MovingWindowRateLimiter
+    _retry_at: float = field(default=0.0, init=False)
 
     def take(self, rate: str, *subject: str) -> Standing:
-        """Count one and tell where the subject stands."""
+        """Count an attempt, and return the state of the limit."""
         return self._judge(rate, subject, lambda limiter, item: limiter.hit(item, *subject))
 
     def look(self, rate: str, *subject: str) -> Standing:
-        """Tell where the subject stands, without counting."""
+        """Return the state of the limit without counting."""
         return self._judge(rate, subject, lambda limiter, item: limiter.test(item, *subject))
 
     def _judge(
@@ -74,17 +74,17 @@ class RateLimits:
         return self._use(answer)
 
     def _use(self, answer: Callable[[MovingWindowRateLimiter], Answer]) -> Answer:
-        if time.monotonic() >= self._ask_again_at:
+        if time.monotonic() >= self._retry_at:
             try:
                 return answer(self.shared)
             except RedisError as error:
-                self._ask_again_at = time.monotonic() + _REST
+                self._retry_at = time.monotonic() + _RETRY_AFTER
                 log.warning("rate_limits_per_process", reason=type(error).__name__)
-        return answer(self.alone)
+        return answer(self.local)
 
 
 def make_rate_limits(settings: DeliverySettings) -> RateLimits:
-    """Return limits that every process of the deployment shares."""
-    options = redis_options(settings.redis, patience=_PATIENCE)
+    """Return limits that all processes of the deployment share."""
+    options = redis_options(settings.redis, patience=_REDIS_TIMEOUT)
     shared = RedisStorage(settings.redis.url, key_prefix="scheduling", **options)
     return RateLimits(MovingWindowRateLimiter(shared), MovingWindowRateLimiter(MemoryStorage()))

@@ -1,4 +1,4 @@
-"""Tokens: JSON Web Tokens (RFC 7519) with HS256, as the original issues them, checked claim by claim."""
+"""Issue JSON Web Tokens (RFC 7519) with HS256, as the original does, and check every claim of them."""
 
 import hashlib
 import time
@@ -16,14 +16,14 @@ from jwt.exceptions import PyJWTError
 from scheduling.errors import ApiError
 from scheduling.settings import Settings
 
-# Clocks of two machines differ a little.
+# Two machines' clocks differ a little.
 _LEEWAY_SECONDS = 5
-# A token that replaces others is dated after them, in whole seconds; many changes in a row date it many seconds ahead.
+# A token that replaces others is dated a whole second after them; after many changes in a row it is dated ahead.
 _AHEAD_SECONDS = 30
 _LARGEST_ID = 2**63 - 1
 _VERIFIED = "scheduling_verified_tokens"
-# Checking a signature costs more than all else that a short read does. About 8 MB when full.
-_REMEMBERED = 8192
+# Verifying a signature takes longer than the rest of a short read. The cache takes about 8 MB when full.
+_CACHED_TOKENS = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Token:
 
 
 def configure_tokens(app: Flask, settings: Settings) -> None:
-    """Tell flask-jwt-extended how our tokens are made."""
+    """Configure flask-jwt-extended for our tokens."""
     app.config.update(
         JWT_SECRET_KEY=settings.jwt_secret,
         JWT_ALGORITHM="HS256",
@@ -46,14 +46,14 @@ def configure_tokens(app: Flask, settings: Settings) -> None:
         JWT_DECODE_LEEWAY=_AHEAD_SECONDS,
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(days=settings.jwt_expires_days),
     )
-    app.extensions[_VERIFIED] = lru_cache(maxsize=_REMEMBERED)(_verify)
+    app.extensions[_VERIFIED] = lru_cache(maxsize=_CACHED_TOKENS)(_verify)
     manager = flask_jwt_extended.JWTManager(app)
     secrets = {_key_id(secret): secret for secret in (settings.jwt_secret_previous, settings.jwt_secret) if secret}
     app.config["JWT_HEADERS"] = {"kid": _key_id(settings.jwt_secret)}
 
     @manager.decode_key_loader
     def _choose_secret(header: dict[str, Any], _claims: dict[str, Any]) -> str:
-        """Return the secret that a token names; one that names none was signed with the current one."""
+        """Return the secret whose id the token names, or the current one."""
         return secrets.get(str(header.get("kid")), settings.jwt_secret)
 
 
@@ -73,9 +73,9 @@ def issue_token(user: dict[str, Any], *, issued_at: int, life_days: int) -> str:
 
 
 def read_token(encoded: str) -> Token:
-    """Return what a token says; raise ApiError 401 for one that is malformed, foreign, expired or incomplete.
+    """Return the verified token; raise ApiError 401 for one that is malformed, foreign, expired or incomplete.
 
-    A signature that counted once counts until the token expires; whether it was revoked is another question.
+    A verified signature is cached until the token expires. Whether the token was revoked is not checked here.
     """
     token: Token = current_app.extensions[_VERIFIED](encoded)
     if token.expires_at <= time.time():
@@ -91,7 +91,7 @@ def _verify(encoded: str) -> Token:
 
 
 def token_invalid() -> ApiError:
-    """Return the answer to a token that does not count (RFC 6750, section 3.1)."""
+    """Return the refusal of an invalid token (RFC 6750, section 3.1)."""
     return ApiError(
         401,
         "token_invalid",
@@ -101,12 +101,12 @@ def token_invalid() -> ApiError:
 
 
 def _key_id(secret: str) -> str:
-    """Name a secret without telling it."""
+    """Return an id of a secret that does not reveal it."""
     return hashlib.sha256(b"key id of " + secret.encode()).hexdigest()[:8]
 
 
 def _checked(claims: dict[str, Any]) -> Token:
-    """Require every claim that we issue, in the type that we issue it: what is left out cannot be checked."""
+    """Require every claim that we issue, in its type: a claim that is missing cannot be checked."""
     subject, user_id, token_id = claims["sub"], claims["id"], claims["jti"]
     times = [claims[name] for name in ("iat", "nbf", "exp")]
     texts = [token_id, claims["email"], claims["role"]]

@@ -1,1 +1,1 @@
-"""What a route promises before its body runs."""
+"""Decide, before a route runs, who may call it, how often, and what a repetition gets."""

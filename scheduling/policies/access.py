@@ -1,4 +1,4 @@
-"""Who may call a route. Every route declares it: `public`, `authenticated` or `admin_required`."""
+"""Decide who may call a route; every route has one of these decorators."""
 
 from collections.abc import Callable
 from enum import Enum
@@ -16,14 +16,14 @@ from sql.database import Guard
 
 View = Callable[..., Any]
 
-# What it raises, and with which code, stands in sql/migrations.
+# The function, and the code that it raises, are in sql/migrations.
 _REQUIRE_CALLER = "SELECT require_caller(%(user_id)s, %(issued_at)s, %(token_id)s)"
 _REVOKED = "TK401"
 
-# With both, what a request does is a user's or nobody's.
+# A request with both is the user's, or is refused.
 _BOTH = ("Authorization", "Idempotency-Key")
 
-# What Flask would add by itself; none of it is ours to declare.
+# Endpoints that Flask adds by itself.
 _OF_FLASK = frozenset({"static"})
 
 
@@ -43,7 +43,7 @@ def public(view: View) -> View:
 
 
 def guest(view: View) -> View:
-    """Let in whoever bears a manage token; the route compares it with the booking's."""
+    """Require a manage token; the route compares it with the booking's."""
 
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -54,9 +54,9 @@ def guest(view: View) -> View:
 
 
 def optionally_authenticated(view: View) -> View:
-    """Let anyone in, and know who it is when a valid token says so.
+    """Let anyone in; a valid token says who it is.
 
-    Beside an Idempotency-Key a token must count: what is kept under a person's key is kept for nobody else.
+    With an Idempotency-Key an invalid token is refused: an answer that is stored under a user's key is theirs alone.
     """
     keyed = is_idempotent(view)
 
@@ -69,10 +69,10 @@ def optionally_authenticated(view: View) -> View:
 
 
 def authenticated(view: View) -> View:
-    """Let in whoever bears a valid token.
+    """Require a valid token.
 
-    Its signature is checked at once. Whether it was revoked, or its bearer removed, is for the database to say: that
-    question travels with the first statement of the route, and stops it.
+    Its signature is checked at once. Whether it was revoked, or its user removed, the database checks together with
+    the first statement of the route, which then does not run.
     """
 
     @wraps(view)
@@ -83,7 +83,7 @@ def authenticated(view: View) -> View:
         except psycopg2.DatabaseError as error:
             raise (token_invalid() if _is_revoked(error) else error) from None
         except ApiError:
-            # Who may not ask learns nothing about the question.
+            # A caller whose token was revoked must not learn why the request was refused.
             _require_caller()
             raise
         _require_caller()
@@ -93,7 +93,7 @@ def authenticated(view: View) -> View:
 
 
 def admin_required(view: View) -> View:
-    """Let in platform administrators, below `authenticated`; the role is the database's, not the token's."""
+    """Require a platform administrator, below `authenticated`; the role comes from the database, not from the token."""
 
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -110,12 +110,13 @@ def access_of(view: View) -> Access | None:
 
 
 def require_policies(app: Flask) -> None:
-    """Refuse to start with a route that does not say who may call it; raise RuntimeError that names it."""
+    """Raise RuntimeError at the start for a route that does not declare who may call it."""
     for rule in app.url_map.iter_rules():
         if rule.endpoint not in _OF_FLASK and access_of(app.view_functions[rule.endpoint]) is None:
             raise RuntimeError(
-                f"{rule.rule} ({rule.endpoint}) does not say who may call it: "
-                "declare it public, optionally_authenticated, guest, authenticated or admin_required"
+                f"{rule.rule} ({rule.endpoint}) does not say who may call it. Put one "
+                f"decorator of scheduling/policies/access.py above {rule.endpoint.rpartition('.')[2]}(): @public, "
+                "@optionally_authenticated, @guest, @authenticated or @admin_required"
             )
 
 
@@ -125,15 +126,15 @@ def _declare(view: View, access: Access) -> View:
 
 
 def _sign_in(token: Token) -> None:
-    """Know the caller, as far as the token can tell."""
+    """Set the caller of the request; the database checks the token with the first statement."""
     g.token = token
     g.guard = Guard(_REQUIRE_CALLER, {name: getattr(token, name) for name in ("user_id", "issued_at", "token_id")})
 
 
 def _acceptable_token(*, needed: bool) -> Token | None:
-    """Return the token of the request, None when there is none that counts.
+    """Return the token of the request, or None when there is no valid one.
 
-    Where it is needed one that does not count raises ApiError 401, a revoked one too.
+    When it is needed, an invalid or revoked one raises ApiError 401.
     """
     try:
         token = read_token(_bearer_token())
@@ -150,7 +151,7 @@ def _acceptable_token(*, needed: bool) -> Token | None:
 
 
 def _require_caller() -> None:
-    """Ask the database about the token, unless a statement has; raise ApiError 401."""
+    """Let the database check the token unless a statement did; raise ApiError 401 when it was revoked."""
     if g.guard.passed:
         return
     try:

@@ -1,4 +1,4 @@
-"""What a route declares of its answers, for the OpenAPI document; the tests hold every answer against it."""
+"""Declare the answers of a route for the OpenAPI document; the tests compare every answer with it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,15 +13,15 @@ View = Callable[..., Any]
 class Declared:
     """What one route declares."""
 
-    # Codes of its own, beside those of all routes that are reached in the same way.
+    # The codes of its own refusals; those that all routes of its kind share are added for the document.
     refusals: frozenset[str] = frozenset()
-    # Its answer has the ETag of the one thing that it shows.
+    # Its answer has an ETag.
     etag: bool = False
-    # A GET heeds If-None-Match, a write If-Match.
+    # A GET supports If-None-Match, a write If-Match.
     conditional: bool = False
-    # A token gives no right that nobody has.
+    # A token makes no difference.
     tokenless: bool = False
-    # The setting that limits it.
+    # The setting with its rate limit.
     limit: str | None = None
 
 
@@ -37,10 +37,10 @@ def declare(view: View, **facts: Any) -> View:
 
 
 def refuses(*codes: str) -> Callable[[View], View]:
-    """Declare refusals of a route's own by their codes."""
+    """Declare the codes of a route's own refusals."""
     unknown = set(codes) - CODES.keys()
     if unknown:
-        raise ValueError(f"scheduling/problems.py has no such codes: {sorted(unknown)}")
+        raise ValueError(f"Write {sorted(unknown)} into CODES of scheduling/problems.py, with status and sentence")
 
     def decorator(view: View) -> View:
         return declare(view, refusals=declared(view).refusals | set(codes))
@@ -49,15 +49,15 @@ def refuses(*codes: str) -> Callable[[View], View]:
 
 
 def carries_etag(view: View) -> View:
-    """Declare that the answer has the ETag of the one thing that it shows."""
+    """Declare that the answer has an ETag."""
     return declare(view, etag=True)
 
 
 def needs_no_token(view: View) -> View:
-    """Declare that a token gives no right that nobody has, so that the document asks for none."""
+    """Declare that a token makes no difference, so that the document asks for none."""
     return declare(view, tokenless=True)
 
 
 def conditional(view: View) -> View:
-    """Declare that If-None-Match is heeded by a GET, If-Match by a write."""
+    """Declare that a GET supports If-None-Match, a write If-Match."""
     return declare(view, conditional=True)

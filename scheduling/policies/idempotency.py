@@ -1,7 +1,7 @@
-"""Retry-safe writes: a POST with an Idempotency-Key has one effect and one answer, however often it is sent.
+"""Make writes safe to retry: a POST with an Idempotency-Key has one effect and one answer, however often it is sent.
 
-The key is kept in the transaction of the work. Only a success consumes it: after a refusal nothing has happened.
-A user's keys are the user's. Who is not signed in is known by an address, and chooses keys that nobody guesses.
+The answer is stored in the same transaction as the work. A refusal is not stored: nothing has happened. A user's keys
+are the user's own. A caller who is not signed in is identified by an address, and must choose keys that nobody guesses.
 """
 
 import hashlib
@@ -25,13 +25,13 @@ View = Callable[..., Any]
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 _SUCCESS = range(200, 300)
-# What a replay has of the first answer's headers, by column.
+# The headers that are stored with an answer, by column.
 _HEADERS = {"etag": "ETag", "location": "Location"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """Where the answer under a key is kept, and what names it there."""
+class _Store:
+    """The statements for the keys of users or of guests, and the parameters that identify a key."""
 
     lock: Callable[..., bool]
     select: Callable[..., Row | None]
@@ -40,7 +40,7 @@ class _Kept:
 
 
 def idempotent_by(address: Callable[[], str | None]) -> Callable[[View], View]:
-    """Make a POST repeatable; without a token by whoever has the same address, where there is one."""
+    """Make a POST repeatable; a caller without a token is identified by the address that the function returns."""
 
     def decorator(view: View) -> View:
         @wraps(view)
@@ -51,12 +51,12 @@ def idempotent_by(address: Callable[[], str | None]) -> Callable[[View], View]:
             if not _KEY.fullmatch(key):
                 raise invalid_header("Idempotency-Key", "An Idempotency-Key has 1 to 255 visible ASCII characters")
             fingerprint = _fingerprint(read_json(request))
-            kept = _of_user(key) if g.get("token") else _of_guest(key, address())
-            if kept is None:
+            store = _of_user(key) if g.get("token") else _of_guest(key, address())
+            if store is None:
                 return view(*args, **kwargs)
             with transaction() as tx:
-                known = _known_answer(tx, kept, fingerprint)
-                return known or _answer_once(tx, kept, fingerprint, lambda: view(*args, **kwargs))
+                known = _known_answer(tx, store, fingerprint)
+                return known or _answer_once(tx, store, fingerprint, lambda: view(*args, **kwargs))
 
         wrapper.idempotent = True  # type: ignore[attr-defined]
         return wrapper
@@ -65,7 +65,7 @@ def idempotent_by(address: Callable[[], str | None]) -> Callable[[View], View]:
 
 
 def idempotent(view: View) -> View:
-    """Make a POST repeatable, without a token from the same network address."""
+    """Make a POST repeatable; a caller without a token is identified by their network address."""
     return idempotent_by(client_address)(view)
 
 
@@ -75,34 +75,34 @@ def is_idempotent(view: View) -> bool:
 
 
 def replayed(response: Response) -> Response:
-    """Mark an answer as one that was given before."""
+    """Mark an answer as a repetition of an earlier one."""
     response.headers["Idempotency-Replayed"] = "true"
     return response
 
 
-def _of_user(key: str) -> _Kept:
+def _of_user(key: str) -> _Store:
     name = {"user_id": g.token.user_id, "key": key}
-    return _Kept(idempotency.lock_key, idempotency.select_answer, idempotency.insert_answer, name)
+    return _Store(idempotency.lock_key, idempotency.select_answer, idempotency.insert_answer, name)
 
 
-def _of_guest(key: str, address: str | None) -> _Kept | None:
-    """Return nothing without an address: such a request is refused."""
+def _of_guest(key: str, address: str | None) -> _Store | None:
+    """Return None without an address: the route will refuse such a request."""
     if address is None:
         return None
     name = {"address": address, "path": _path(), "key": key}
-    return _Kept(idempotency.lock_guest_key, idempotency.select_guest_answer, idempotency.insert_guest_answer, name)
+    return _Store(idempotency.lock_guest_key, idempotency.select_guest_answer, idempotency.insert_guest_answer, name)
 
 
-def _known_answer(tx: Transaction, kept: _Kept, fingerprint: str) -> Response | None:
-    """Return the answer of the first request under a key; raise ApiError when it was another one, or still runs."""
-    if not kept.lock(tx, **kept.name):
+def _known_answer(tx: Transaction, store: _Store, fingerprint: str) -> Response | None:
+    """Return the stored answer; raise ApiError when the first request was a different one, or still runs."""
+    if not store.lock(tx, **store.name):
         raise ApiError(
             409,
             "idempotency_in_progress",
             "The first request under this Idempotency-Key is still running; repeat it shortly",
             headers={"Retry-After": "1"},
         )
-    known = kept.select(tx, **kept.name)
+    known = store.select(tx, **store.name)
     if known is None:
         return None
     if known["fingerprint"] != fingerprint:
@@ -110,17 +110,17 @@ def _known_answer(tx: Transaction, kept: _Kept, fingerprint: str) -> Response | 
     return _replay(known)
 
 
-def _answer_once(tx: Transaction, kept: _Kept, fingerprint: str, call: Callable[[], Any]) -> Response:
-    """Let the view work inside our transaction, and keep its answer there."""
+def _answer_once(tx: Transaction, store: _Store, fingerprint: str, call: Callable[[], Any]) -> Response:
+    """Run the view in this transaction, and store its answer in the same one."""
     g.transaction = tx
     try:
         response = current_app.make_response(call())
     finally:
         del g.transaction
     if response.status_code in _SUCCESS:
-        kept.insert(
+        store.insert(
             tx,
-            **kept.name,
+            **store.name,
             fingerprint=fingerprint,
             status=response.status_code,
             body=response.get_data(as_text=True),
@@ -136,18 +136,18 @@ def _replay(known: Row) -> Response:
 
 
 def _path() -> str:
-    """Return the path without the slash at its end, which counts nowhere."""
+    """Return the path without a slash at its end, which makes no difference."""
     return request.path.rstrip("/")
 
 
 def _fingerprint(body: Any) -> str:
-    """Return what is the same for the same request: the body counts as JSON, not as bytes."""
+    """Return a hash of method, path and body; the body is compared as JSON, not as bytes."""
     canonical = orjson.dumps([request.method, _path(), _canonical(body)], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(canonical).hexdigest()
 
 
 def _canonical(value: Any) -> Any:
-    """Return a JSON value with whole numbers written in one way: 1.0 is 1."""
+    """Return a JSON value in which whole numbers are integers: 1.0 becomes 1."""
     if isinstance(value, dict):
         return {name: _canonical(inner) for name, inner in value.items()}
     if isinstance(value, list):
