@@ -1,4 +1,4 @@
-"""Put the application together."""
+"""Create the application."""
 
 from flask import Flask
 
@@ -52,7 +52,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.converters["id"] = IdConverter
     app.url_map.converters["uid"] = UidConverter
     app.url_map.strict_slashes = False
-    # A doubled slash would be answered with a redirect to whatever host the client names.
+    # Otherwise Flask redirects a path with two slashes, to a host that the client chose.
     app.url_map.merge_slashes = False
     app.json = OrjsonProvider(app)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES

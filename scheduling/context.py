@@ -1,4 +1,4 @@
-"""What a route may ask of its application: a transaction, the outbox, the caller, the time."""
+"""Give routes what they need of the application: transactions, the outbox, the caller, the time."""
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _EXTENSION = "scheduling"
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What lives as long as the application."""
+    """The objects that an application has one of each."""
 
     settings: Settings
     database: Database
@@ -31,7 +31,7 @@ class Services:
 
 
 def attach_services(app: Flask, services: Services) -> None:
-    """Give an application what its routes will ask for."""
+    """Attach the services to an application."""
     app.extensions[_EXTENSION] = services
 
 
@@ -46,33 +46,33 @@ def services_of(app: Flask) -> Services:
 
 
 def transaction() -> AbstractContextManager[Transaction]:
-    """Run several statements as one."""
+    """Open a transaction for several statements."""
     return _surrounding() or services().database.transaction(g.get("guard"))
 
 
 def statement() -> AbstractContextManager[Transaction]:
-    """Run one statement that is a transaction of its own."""
+    """Open a transaction for one statement, without BEGIN and COMMIT."""
     return _surrounding() or services().database.statement(g.get("guard"))
 
 
 def reading() -> AbstractContextManager[Transaction]:
-    """Run statements that change nothing."""
+    """Open a transaction for statements that change nothing."""
     return _surrounding() or services().database.reading(g.get("guard"))
 
 
 def _surrounding() -> AbstractContextManager[Transaction] | None:
-    """Return the transaction that a retry-safe write runs in; who opened it ends it."""
+    """Return the transaction of a request with an Idempotency-Key, which is committed with the stored answer."""
     return nullcontext(g.transaction) if "transaction" in g else None
 
 
 def caller_id() -> int:
-    """Return whose token the request bears."""
+    """Return the id of the user whose token the request has."""
     token: Token = g.token
     return token.user_id
 
 
 def current_user() -> Row:
-    """Return the profile of the caller, read once a request; raise ApiError 401 when the person was removed."""
+    """Return the profile of the caller, read once a request; raise ApiError 401 when the user was deleted."""
     if "current_user" not in g:
         with reading() as tx:
             g.current_user = users.select_caller(tx, user_id=caller_id())

@@ -1,4 +1,4 @@
-"""One error shape for every refusal (RFC 9457), made in one function."""
+"""Answer every refusal and every exception with a problem document (RFC 9457)."""
 
 import traceback
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 RETRY_AFTER_SECONDS = "2"
 
-# The name of a constraint is the name of a rule of the contract.
+# A constraint that a client can violate: status, code and sentence of the refusal.
 CONSTRAINTS: dict[str, tuple[int, str, str]] = {
     "users_email_key": (400, "email_taken", "This e-mail address is already registered"),
     "bookings_user_id_interval_excl": (409, "booking_conflict", "This time is already taken"),
@@ -78,7 +78,7 @@ class ApiError(Exception):
         headers: Mapping[str, str] | None = None,
         **members: Any,
     ) -> None:
-        """Take the members of the problem document beyond the standard ones by name."""
+        """Take further members of the problem document by name."""
         super().__init__(detail)
         self.status = status
         self.code = code
@@ -88,34 +88,34 @@ class ApiError(Exception):
 
 
 def not_found(what: str) -> ApiError:
-    """Return the answer for what is not there or not the caller's; both look the same."""
+    """Return the refusal for a row that does not exist or is not the caller's; the two look the same."""
     return ApiError(404, "not_found", f"{what} not found")
 
 
 def invalid(pointer: str, detail: str) -> ApiError:
-    """Return the answer for one invalid field of the body."""
+    """Return the refusal for one invalid field of the body."""
     return ApiError(400, "validation_error", detail, errors=[{"pointer": pointer, "detail": detail}])
 
 
 def invalid_parameter(name: str, detail: str) -> ApiError:
-    """Return the answer for one invalid parameter of the query."""
+    """Return the refusal for one invalid parameter of the query."""
     return ApiError(400, "validation_error", detail, errors=[{"parameter": name, "detail": detail}])
 
 
 def invalid_header(name: str, detail: str) -> ApiError:
-    """Return the answer for one invalid header."""
+    """Return the refusal for one invalid header."""
     return ApiError(400, "validation_error", detail, errors=[{"header": name, "detail": detail}])
 
 
 def booking_conflict(conflicts: Sequence[int], *, is_held: bool = False) -> ApiError:
-    """Return the answer for a time that is taken; `conflicts` are the caller's own bookings that are in the way."""
+    """Return the refusal for a time that is taken; `conflicts` are the caller's own bookings at that time."""
     held = "This time is held for a guest; take another one, or try again in a few minutes"
     detail = held if is_held else "This time is already taken"
     return ApiError(409, "booking_conflict", detail, conflicts=list(conflicts))
 
 
 def unavailable() -> ApiError:
-    """Return the answer while PostgreSQL is away."""
+    """Return the refusal while PostgreSQL is not available."""
     return ApiError(
         503,
         "service_unavailable",
@@ -125,12 +125,12 @@ def unavailable() -> ApiError:
 
 
 def too_many(detail: str, *, retry_after: int, headers: Mapping[str, str] | None = None) -> ApiError:
-    """Return the answer for who asks too often; `retry_after` in seconds."""
+    """Return the refusal of too many requests; `retry_after` is in seconds."""
     return ApiError(429, "rate_limited", detail, headers={"Retry-After": str(retry_after), **(headers or {})})
 
 
 def problem(error: ApiError) -> Response:
-    """Turn a refusal into its answer."""
+    """Return the answer of a refusal."""
     document = {
         "type": "about:blank",
         "title": HTTPStatus(error.status).phrase,
@@ -147,7 +147,7 @@ def problem(error: ApiError) -> Response:
 
 
 def register_error_handlers(app: Flask) -> None:
-    """Answer every exception in the one shape."""
+    """Answer every exception with a problem document."""
     app.register_error_handler(ApiError, problem)
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(psycopg2.Error, _answer_database_error)
@@ -170,7 +170,7 @@ def _answer_database_error(error: psycopg2.Error) -> Response:
     name = error.diag.constraint_name if error.diag else None
     if isinstance(error, psycopg2.IntegrityError) and name in CONSTRAINTS:
         status, code, detail = CONSTRAINTS[name]
-        # Whoever has taken the time meanwhile, what is in the way is not known.
+        # Somebody took the time between the check and the insert; which booking it is, the error does not say.
         members: dict[str, Any] = {"conflicts": []} if code == "booking_conflict" else {}
         return problem(ApiError(status, code, detail, **members))
     if isinstance(error, psycopg2.DataError):
@@ -179,7 +179,7 @@ def _answer_database_error(error: psycopg2.Error) -> Response:
     if _is_passing(error):
         log.warning("database_unavailable", sqlstate=error.pgcode, error=type(error).__name__)
         return problem(unavailable())
-    # Its whole text would repeat the row, with the password's hash and the address.
+    # The whole message would log the row, with address and password hash.
     log.error(
         "unexpected_error",
         error=type(error).__name__,
@@ -192,10 +192,10 @@ def _answer_database_error(error: psycopg2.Error) -> Response:
 
 
 def _is_passing(error: psycopg2.Error) -> bool:
-    """Tell a state of the server that passes from a fault of ours."""
+    """Tell whether an error is a passing state of the server and not a fault of ours."""
     return isinstance(
         error,
-        psycopg2.OperationalError  # away, restarting, out of connections or memory, deadlock, timed out
+        psycopg2.OperationalError  # not reachable, restarting, out of connections or memory, deadlock, timed out
         | psycopg2.InterfaceError
         | postgres.ReadOnlySqlTransaction
         | postgres.UndefinedTable  # not migrated yet

@@ -1,4 +1,4 @@
-"""The codes that a refusal may bear, each with its status and with a sentence that it comes with."""
+"""List the codes of all refusals, each with its status and an example of its sentence."""
 
 CODES: dict[str, tuple[int, str]] = {
     "validation_error": (400, "end: The end must be after the start."),

@@ -1,4 +1,4 @@
-"""The settings of the API, read once at start; a bad one ends the process with one line that names it."""
+"""Read the settings of the API once at the start; a bad value ends the process with one line that names it."""
 
 import re
 from collections.abc import Callable
@@ -15,14 +15,14 @@ from jobs.settings import ROOT, DeliverySettings, app_env, delivery_settings, en
 
 # RFC 7518, section 3.2: a key for HS256 has at least 256 bits.
 _SECRET_BYTES = 32
-# It has more than 256 bits, and stands in the original's documentation.
+# Long enough, but published in the original's documentation.
 _SAMPLE_OF_THE_ORIGINAL = "super_secret_key_change_me_in_production"
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the API is told by its environment. Secrets do not show in a representation."""
+    """The settings of the API; secrets are left out of its representation."""
 
     port: int
     threads: int
@@ -51,7 +51,7 @@ class Settings:
 
     @property
     def in_production(self) -> bool:
-        """Tell whether APP_ENV says production."""
+        """Tell whether APP_ENV is production."""
         return self.delivery.in_production
 
 
@@ -87,12 +87,12 @@ def read_settings() -> Settings:
 
 
 def known_secrets(example: Path = ROOT / ".env.example") -> set[str | None]:
-    """Return the secrets that everybody knows: those of our example and of the original's."""
+    """Return the secrets that are published: in .env.example and in the original's documentation."""
     return {dotenv_values(example).get("JWT_SECRET"), _SAMPLE_OF_THE_ORIGINAL}
 
 
 def _are_origins(values: list[str]) -> None:
-    """Accept origins as browsers send them; flask-cors would read other characters as a regular expression."""
+    """Accept origins as browsers send them; flask-cors takes a value with other characters for a regular expression."""
     if not all(value == "*" or _ORIGIN.fullmatch(value) for value in values):
         raise ValidationError("must be * or origins such as https://app.example.com, separated by commas")
 
@@ -102,7 +102,7 @@ def _rate(env: Env, name: str, default: str) -> str:
 
 
 def _is_rate(value: str) -> None:
-    """Accept a rate as `limits` reads it; empty means that there is none."""
+    """Accept a rate that `limits` can parse; empty means no limit."""
     if not value.strip():
         return
     try:

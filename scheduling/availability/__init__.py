@@ -1,1 +1,1 @@
-"""Say when somebody can be booked and why not: facts and rules in, slots and verdicts out."""
+"""Compute when hosts can be booked, and why not; pure functions that read no database and no clock."""

@@ -26,7 +26,7 @@ def find_common_times(
 ) -> list[CommonTime]:
     """Return the times of at least a duration within [start, end) in which at least a quorum of people is free.
 
-    Each is as long as its people allow and names everybody who is free throughout, so times may overlap.
+    Each time is as long as possible for its people, and lists everybody who is free throughout; times may overlap.
     """
     free = sorted(
         (begin, finish, person.user_id)

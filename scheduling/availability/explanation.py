@@ -1,4 +1,4 @@
-"""Explain why a time can or cannot be booked: for each host one verdict a rule."""
+"""Explain why a time can or cannot be booked, with one verdict for each host and rule."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _PASSED = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a rule says; `until` is when the clock alone lifts a refusal, if it ever does."""
+    """The verdict of a rule; `until` is when a refusal ends by itself, or None."""
 
     code: Rule
     passed: bool
@@ -36,7 +36,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class HostVerdict:
-    """What the rules say about a host."""
+    """The verdicts of all rules about a host."""
 
     user_id: int
     bookable: bool
@@ -45,19 +45,19 @@ class HostVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Whether a time can be booked, and what the rules say about each host."""
+    """Whether a time can be booked, and the verdicts about each host."""
 
     bookable: bool
     hosts: list[HostVerdict]
 
     @property
     def free(self) -> list[int]:
-        """Return the ids of the hosts whom no rule refuses."""
+        """Return the ids of the hosts that no rule refuses."""
         return [host.user_id for host in self.hosts if host.bookable]
 
 
 def explain(event_type: EventType, hosts: Sequence[Host], *, now: datetime, start: datetime) -> Explanation:
-    """Return the verdicts about a meeting at a time: it can be booked if and only if `find_slots` offers it."""
+    """Return the verdicts about a meeting at a time, which can be booked exactly if `find_slots` returns it."""
     end = start + event_type.duration
     hours = [hours_between(host.schedule, start, end) for host in hosts]
     cases = [

@@ -1,4 +1,4 @@
-"""Name what the engine is told; all instants are aware and in UTC, all minutes whole."""
+"""Define the input of the engine; all times are aware and in UTC, all minutes whole."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ MINUTES_OF_A_DAY = 24 * 60
 
 @dataclass(frozen=True, slots=True)
 class WeeklyHours:
-    """Hours on some days of the week, from minute to minute of the local day; 1440 is its end."""
+    """Hours on some days of the week, in minutes of the local day; 1440 is its end."""
 
     days: Sequence[str]
     start: int
@@ -21,7 +21,7 @@ class WeeklyHours:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Weekly hours on the wall clock of a zone, and the hours (in minutes) of dates that replace them."""
+    """Weekly hours in a time zone, and dates with other hours, in minutes of the local day."""
 
     time_zone: ZoneInfo
     rules: Sequence[WeeklyHours]
@@ -33,7 +33,7 @@ ALWAYS = Schedule(ZoneInfo("UTC"), rules=(WeeklyHours(DAYS, 0, MINUTES_OF_A_DAY)
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """How long a meeting is, when it may start, and whether one host, any or all of them attend."""
+    """How long a meeting is, when it may start, and whether one host, any of them or all attend."""
 
     duration_minutes: int
     slot_minutes: int
@@ -81,7 +81,7 @@ class EventType:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """A booking of a host: what it claims with its own buffers, and when it is."""
+    """A booking of a host: the time it claims, buffers included, and its own start and end."""
 
     start: datetime
     end: datetime
@@ -92,7 +92,7 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A time that a guest holds: what it claims with its buffers, and when the hold ends."""
+    """A hold of a guest: the time it claims, buffers included, and when it expires."""
 
     start: datetime
     end: datetime
@@ -101,7 +101,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A person who can be booked: hours, what is taken, starts that count for the daily limit, past and future."""
+    """A host: schedule, claimed times, starts that count for the daily limit, and bookings so far."""
 
     user_id: int
     schedule: Schedule = ALWAYS

@@ -1,4 +1,4 @@
-"""Choose among free hosts: fewest upcoming bookings, then longest idle, then lowest id."""
+"""Choose a free host: the fewest upcoming bookings, then the longest without one, then the lowest id."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ class PassedOver:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The host who was chosen, and those who were not."""
+    """The chosen host, and the other free ones."""
 
     user_id: int
     passed_over: list[PassedOver]
 
 
 def choose(free: Sequence[Host]) -> Choice:
-    """Return the choice among free hosts, of whom there is at least one."""
+    """Return the choice among at least one free host."""
     chosen, *others = sorted(free, key=lambda host: (host.upcoming, host.last_booked_at or _NEVER, host.user_id))
     return Choice(chosen.user_id, [PassedOver(host.user_id, _reason(host, chosen)) for host in others])
 

@@ -1,4 +1,4 @@
-"""Lay the grid of starts: from where hours of a date begin, in steps of real minutes."""
+"""Compute the grid of starts: it begins with the hours of a date and advances by elapsed minutes."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from scheduling.availability.hours import Hours
 
 
 def anchors_of(event_type: EventType, hours: Sequence[Hours]) -> list[list[datetime]]:
-    """Return for each host the instants at which the grid begins anew; hosts who all attend share one grid."""
+    """Return for each host the times at which the grid begins again; hosts who all attend share one grid."""
     if event_type.assignment == "all":
         shared = sorted(set(chain.from_iterable(each.anchors for each in hours)))
         return [shared] * len(hours)
@@ -18,7 +18,7 @@ def anchors_of(event_type: EventType, hours: Sequence[Hours]) -> list[list[datet
 
 
 def starts_between(anchors: list[datetime], step: timedelta, begin: datetime, end: datetime) -> Iterator[datetime]:
-    """Yield the starts of the grid in [begin, end), which lies within hours."""
+    """Yield the starts on the grid in [begin, end), which must lie within hours."""
     index = bisect_right(anchors, begin) - 1
     while begin < end:
         stop = min(anchors[index + 1], end) if index + 1 < len(anchors) else end
@@ -30,10 +30,10 @@ def starts_between(anchors: list[datetime], step: timedelta, begin: datetime, en
 
 
 def is_on_grid(anchors: list[datetime], step: timedelta, start: datetime) -> bool:
-    """Tell whether a time within hours is a start of the grid."""
+    """Tell whether a time within hours is on the grid."""
     return not (start - anchor_before(anchors, start)) % step
 
 
 def anchor_before(anchors: list[datetime], start: datetime) -> datetime:
-    """Return from where the grid is laid at a time within hours."""
+    """Return the last time before a start at which the grid began."""
     return anchors[bisect_right(anchors, start) - 1]

@@ -1,4 +1,4 @@
-"""Turn the wall-clock hours of a schedule into instants."""
+"""Convert the local hours of a schedule to UTC."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from scheduling.availability.wall_clock import DAY, is_skipped, to_utc
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """When somebody is open, and the instants at which hours of a date begin: there the grid of starts begins anew."""
+    """The hours of somebody in UTC, and the times at which hours of a date begin: there the grid begins again."""
 
     open: list[Interval]
     anchors: list[datetime]
 
 
 def hours_between(schedule: Schedule, start: datetime, end: datetime) -> Hours:
-    """Return the hours that decide about meetings within [start, end)."""
+    """Return the hours that matter for meetings within [start, end)."""
     zone = schedule.time_zone
-    # A change of the clock can move hours across midnight.
+    # A change to or from summer time can move hours across midnight.
     first, last = start.astimezone(zone).date() - DAY, end.astimezone(zone).date() + DAY
     pieces = sorted(_pieces(schedule, first, last))
     return Hours(merge(pieces), [begin for begin, _ in pieces])
@@ -37,6 +37,6 @@ def _pieces(schedule: Schedule, first: date, last: date) -> Iterator[Interval]:
             continue
         for opens, closes in minutes:
             begin, finish = to_utc(day, opens, zone), to_utc(day, closes, zone)
-            # Hours that begin in a gap and end soon after it have no length.
+            # Hours inside the hour that summer time skips have no length.
             if begin < finish:
                 yield begin, finish

@@ -1,4 +1,4 @@
-"""Do arithmetic with half-open intervals in sorted lists."""
+"""Merge, subtract and clip half-open intervals in sorted lists."""
 
 from bisect import bisect_right
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ Interval: TypeAlias = tuple[datetime, datetime]
 
 
 def merge(intervals: Iterable[tuple[Point, Point]]) -> list[tuple[Point, Point]]:
-    """Return the same time in as few intervals as possible, sorted: what overlaps or touches is one."""
+    """Return the same time in as few intervals as possible, sorted; intervals that overlap or touch become one."""
     merged: list[tuple[Point, Point]] = []
     for start, end in sorted(intervals):
         if start >= end:
@@ -24,7 +24,7 @@ def merge(intervals: Iterable[tuple[Point, Point]]) -> list[tuple[Point, Point]]
 
 
 def subtract(intervals: list[Interval], holes: list[Interval]) -> list[Interval]:
-    """Return what the holes leave of the intervals; both are merged."""
+    """Return the intervals without the holes; both lists are merged."""
     left: list[Interval] = []
     first = 0
     for start, end in intervals:
@@ -42,12 +42,12 @@ def subtract(intervals: list[Interval], holes: list[Interval]) -> list[Interval]
 
 
 def clip(intervals: list[Interval], start: datetime, end: datetime) -> list[Interval]:
-    """Return what of the intervals lies within [start, end)."""
+    """Return the parts of the intervals within [start, end)."""
     return merge((max(begin, start), min(finish, end)) for begin, finish in intervals)
 
 
 def covers(intervals: list[Interval], start: datetime, end: datetime) -> bool:
-    """Tell whether one of the merged intervals holds all of [start, end)."""
+    """Tell whether one of the merged intervals contains [start, end)."""
     index = bisect_right(intervals, start, key=_start) - 1
     return index >= 0 and end <= intervals[index][1]
 

@@ -1,4 +1,4 @@
-"""Put the refusals of the rules into words, without titles of bookings."""
+"""Say in a sentence why a rule refuses a start; titles of bookings are never told."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from scheduling.availability.rules import Rule, collisions, earliest_start, full
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a rule refuses, and when the clock alone lifts that, if it ever does."""
+    """Why a rule refuses, and when the refusal ends by itself, or None."""
 
     detail: str
     until: datetime | None = None
@@ -21,7 +21,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A host who is asked for a meeting at a time."""
+    """A start that is checked for one host."""
 
     event_type: EventType
     host: Host
@@ -42,7 +42,7 @@ class Case:
         return f"{self.local(self.start)} to {self.local(self.end)}"
 
     def local(self, moment: datetime) -> str:
-        """Return a time as the host's clock shows it."""
+        """Return a time in the host's zone."""
         return moment.astimezone(self.host.schedule.time_zone).isoformat(" ", "seconds")
 
     def fits(self, hours: Hours) -> bool:
@@ -50,12 +50,12 @@ class Case:
         return covers(hours.open, self.start, self.end)
 
     def fits_weekly_hours(self) -> bool:
-        """Tell whether the meeting would lie within hours if no date had hours of its own."""
+        """Tell whether the meeting lies within the weekly hours, dates with other hours ignored."""
         weekly = replace(self.host.schedule, overrides={})
         return self.fits(hours_between(weekly, self.start, self.end))
 
     def bookings_in_the_way(self, *, overlapping: bool) -> list[int]:
-        """Return the numbers of bookings that collide, of those that overlap the meeting itself or of the others."""
+        """Return the numbers of bookings in the way: those that overlap the meeting itself, or only its buffers."""
         return sorted(
             claim.number
             for claim in self.in_the_way
@@ -66,7 +66,7 @@ class Case:
 def make_case(
     event_type: EventType, host: Host, hours: Hours, anchors: list[datetime], *, now: datetime, start: datetime
 ) -> Case:
-    """Return the case of a host, with the claims that are in the way."""
+    """Return the case of a host, with the claims in the way."""
     starts = zip(taken_by(host), collisions(event_type, host), strict=True)
     in_the_way = [claim for claim, (first, last) in starts if first <= start < last]
     return Case(event_type, host, hours, anchors, now, start, in_the_way)

@@ -1,4 +1,4 @@
-"""Say once, for slots and for explanations, which starts each rule refuses."""
+"""Define which starts each rule refuses, for slots and explanations alike."""
 
 from collections import Counter
 from datetime import date, datetime
@@ -10,7 +10,7 @@ from scheduling.availability.wall_clock import DAY, midnight
 
 
 class Rule(StrEnum):
-    """The rules in the order in which they are explained."""
+    """The rules, in the order of explanations."""
 
     OUTSIDE_HOURS = "outside_hours"
     OVERRIDE = "override"
@@ -35,19 +35,19 @@ def latest_start(event_type: EventType, now: datetime) -> datetime:
 
 
 def taken_by(host: Host) -> list[Busy | Hold]:
-    """Return what claims time of a host."""
+    """Return the claims on a host's time."""
     return [*host.busy, *host.holds]
 
 
 def collisions(event_type: EventType, host: Host) -> list[Interval]:
-    """Return for each claim the starts of meetings whose own claim would overlap it; they may touch."""
+    """Return for each claim the starts of meetings whose claim would overlap it; touching is allowed."""
     reach = event_type.duration + event_type.buffer_after - datetime.resolution
     buffer_before = event_type.buffer_before
     return [(claim.start - reach, claim.end + buffer_before) for claim in taken_by(host)]
 
 
 def full_dates(event_type: EventType, host: Host) -> dict[date, Interval]:
-    """Return the dates of the schedule on which the daily limit is reached, from midnight to midnight."""
+    """Return the dates on which the daily limit is reached, from midnight to midnight of the host's zone."""
     if event_type.daily_limit is None:
         return {}
     zone = host.schedule.time_zone

@@ -1,4 +1,4 @@
-"""Offer the starts that no rule refuses."""
+"""Find the starts that no rule refuses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class LocalDay:
 def find_slots(
     event_type: EventType, hosts: Sequence[Host], *, now: datetime, start: datetime, end: datetime
 ) -> list[Slot]:
-    """Return the slots that start within [start, end), in the order of time."""
+    """Return the slots that start within [start, end), earliest first."""
     hours = [hours_between(host.schedule, start, end + event_type.duration) for host in hosts]
     first = max(start, earliest_start(event_type, now))
     last = min(end, latest_start(event_type, now) + datetime.resolution)
@@ -56,7 +56,7 @@ def find_slots(
 
 
 def nearest(slots: Sequence[Slot], start: datetime, count: int = 3) -> list[Slot]:
-    """Return the slots that start nearest to a time, in the order of time; of two as near the earlier one counts."""
+    """Return the slots nearest to a time, earliest first; of two at the same distance the earlier one is taken."""
     return sorted(sorted(slots, key=lambda slot: (abs(slot.start - start), slot.start))[:count])
 
 
@@ -70,7 +70,7 @@ def by_local_date(slots: Sequence[Slot], zone: ZoneInfo) -> list[LocalDay]:
 
 
 def _allowed(event_type: EventType, host: Host, hours: Hours, first: datetime, last: datetime) -> list[Interval]:
-    """Return when a meeting may start, but for the grid."""
+    """Return when a meeting may start, apart from the grid."""
     if not host.is_member:
         return []
     reach = event_type.duration - datetime.resolution

@@ -1,4 +1,4 @@
-"""Read local times as RFC 5545, section 3.3.5, says."""
+"""Convert local times to UTC (RFC 5545, section 3.3.5)."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -10,28 +10,28 @@ DAY = timedelta(days=1)
 
 @cache
 def zone_names() -> frozenset[str]:
-    """Return the names of the IANA zones that this machine knows."""
-    # Neither is a zone: one is a placeholder, the other whatever this machine is set to.
+    """Return the names of the IANA zones on this machine."""
+    # Not zones: one is a placeholder, the other is the zone that this machine is set to.
     return frozenset(available_timezones() - {"Factory", "localtime"})
 
 
 def find_zone(name: str) -> ZoneInfo:
     """Return the IANA zone of a name; raise ValueError for any other text."""
-    # ZoneInfo opens files by this name, and fails in many ways for a folder, a path or NUL.
+    # ZoneInfo opens a file of this name, and raises various errors for folders, paths and NUL.
     if name not in zone_names():
         raise ValueError("Must be the name of an IANA time zone, such as Europe/Berlin.")
     return ZoneInfo(name)
 
 
 def to_utc(day: date, minutes: int, zone: ZoneInfo) -> datetime:
-    """Return when a clock shows so many minutes of a date: in a gap by the offset before it, of two times the first."""
+    """Return the UTC time of a local minute: in a gap by the offset before it, of a repeated one the first."""
     local = datetime.combine(day, time.min, UTC) + timedelta(0, minutes * 60)
-    # Labelled UTC it needs no second label; the zone reads the digits alone, and fold 0 is just the rule above.
+    # utcoffset() reads the local digits and ignores the label UTC; fold 0 is the rule of the docstring.
     return local - cast("timedelta", zone.utcoffset(local))
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """Return the instant at which a local date begins."""
+    """Return when a local date begins."""
     return to_utc(day, 0, zone)
 
 

@@ -1,1 +1,1 @@
-"""Describe the API in one OpenAPI document, from what routes and schemas declare."""
+"""Generate the OpenAPI document from what routes and schemas declare."""

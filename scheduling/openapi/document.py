@@ -1,4 +1,4 @@
-"""The OpenAPI document: what the decorators of each route say, put together once an application."""
+"""Generate the OpenAPI document from the decorators of the routes, once for each application."""
 
 import json
 import re
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 _EXTENSION, _BUILT = "scheduling_openapi", "scheduling_openapi_document"
 _METHODS = {"GET", "POST", "PATCH", "DELETE"}
 _ID = {"type": "integer", "format": "int64", "minimum": 1}
-# What cannot be a uid is not there, and a hold that is not there is let go like any other: no value is refused.
+# No value is refused: what cannot be a uid is not found, and deleting a hold that does not exist succeeds.
 _UID = {"type": "string"}
 
 _INFO = {
@@ -65,7 +65,7 @@ def make_api(app: Flask) -> Api:
 
 
 def document(app: Flask) -> Json:
-    """Return the document, which is put together when it is first asked for."""
+    """Return the document, which is generated on the first request."""
     if _BUILT not in app.extensions:
         app.extensions[_BUILT] = _build(app)
     built: Json = app.extensions[_BUILT]
@@ -98,7 +98,7 @@ def _openapi_path(rule: str) -> str:
 
 
 def _describe_defaults(schemas: Json) -> None:
-    """Turn the default of a field of a body into words: generated clients take one for a field that is always there."""
+    """Move the defaults of body fields into their descriptions: generated clients would always send such fields."""
     for schema in schemas.values():
         for field in schema["properties"].values():
             default = field.pop("default", None)
@@ -113,7 +113,7 @@ def _complete_path_parameters(path: Json) -> None:
 
 
 def _complete_query_parameters(operation: Json) -> None:
-    """Take from parameters what only a body can be: null."""
+    """Remove null from parameters: only fields of a body can be null."""
     for parameter in operation.get("parameters", []):
         schema = parameter["schema"]
         if "null" in schema["type"]:
@@ -126,7 +126,7 @@ def _complete_query_parameters(operation: Json) -> None:
 
 
 def _add_examples(operation: Json, schemas: Json) -> None:
-    """Give every body an example, the refusals' excepted, which have one for each code."""
+    """Add an example to every body, except refusals, which have one for each code."""
     for body in (operation.get("requestBody", {}), *operation["responses"].values()):
         for kind, content in body.get("content", {}).items():
             if kind == "application/json":

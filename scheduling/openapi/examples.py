@@ -1,4 +1,4 @@
-"""Examples of bodies: a value for each field by its name, put together as the schema says."""
+"""Build examples of bodies from the schema, with a value for each field by its name."""
 
 from http import HTTPStatus
 from typing import Any
@@ -26,7 +26,7 @@ _MESSAGES = {
     "EventLoggedOut": "Event logged successfully",
 }
 
-# A field by its name, or by its schema and its name where the name alone means several things.
+# By the name of a field, or by schema and name where several fields have the same name.
 _VALUES: dict[str, Any] = {
     **{f"{schema}.message": message for schema, message in _MESSAGES.items()},
     **dict.fromkeys(("id", "owner_id", "user_id", "schedule_id", "organization_id", "membership_id"), 7),
@@ -114,7 +114,7 @@ _VALUES: dict[str, Any] = {
     "DateHours.date": "2030-12-24",
 }
 
-# Bodies of which any part may be given.
+# Bodies in which every field is optional.
 _PARTS: dict[str, Any] = {
     "ProfileIn": {"name": "Ada Lovelace"},
     "BookingChangeIn": {"start": _START, "end": _END},
@@ -136,7 +136,7 @@ _MEMBERS: dict[str, dict[str, Any]] = {
 
 
 def body_example(schema: dict[str, Any], schemas: dict[str, Any], name: str = "") -> Any:
-    """Return an example of what a schema describes; of what is sent, only what must be."""
+    """Return an example of a schema; of a request body, only the required fields."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return _PARTS[name] if name in _PARTS else body_example(schemas[name], schemas, name)
@@ -175,4 +175,4 @@ def _value(path: str, schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
         return body_example(schema, schemas, path)
     if name in _VALUES:
         return _VALUES[name]
-    raise LookupError(f"scheduling/openapi/examples.py has no example of {path}")
+    raise LookupError(f'Write an example into _VALUES of scheduling/openapi/examples.py: "{path}": …')

@@ -1,4 +1,4 @@
-"""One operation of the OpenAPI document, completed with what its route declares and what all routes of its kind do."""
+"""Complete an operation of the document with what its route declares, and with what all such routes have in common."""
 
 import inspect
 from collections.abc import Callable, Iterable
@@ -26,12 +26,12 @@ _REFUSED_BY_ACCESS: dict[Access | None, set[str]] = {
     Access.AUTHENTICATED: {"unauthorized", "token_invalid"},
     Access.ADMIN: {"unauthorized", "token_invalid", "forbidden"},
 }
-# Before a route, any request can come to these.
+# Any request can be refused with these before its route runs.
 _REFUSED_EVERYWHERE = {
     *("malformed_json", "malformed_request", "payload_too_large", "uri_too_long", "headers_too_large"),
     *("rate_limited", "service_unavailable"),
 }
-# What is refused before anybody counts it.
+# Refused before the rate limit counts the request.
 _NOT_COUNTED = {"413", "414", "431"}
 _RATE_LIMIT = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 
@@ -53,7 +53,7 @@ _REASONS = {
 
 
 def complete(operation: Json, method: str, view: View, *, limited: bool) -> None:
-    """Complete an operation; `limited` where every request is counted."""
+    """Complete an operation; `limited` when RATE_LIMIT_DEFAULT counts every request."""
     facts, access = declared(view), access_of(view)
     counted = limited or facts.limit is not None
     operation["operationId"] = view.__name__
@@ -77,7 +77,7 @@ def complete(operation: Json, method: str, view: View, *, limited: bool) -> None
 
 
 def _description(view: View, facts: Declared, method: str) -> str:
-    """Return what the docstring says after its first sentence, and what holds because of how the route is reached."""
+    """Return the docstring after its first paragraph, and sentences about the policies of the route."""
     access = access_of(view)
     _summary, _, more = (inspect.getdoc(view) or "").partition("\n\n")
     sentences = [" ".join(more.split())] if more else []
@@ -100,7 +100,7 @@ def _refusals(operation: Json, view: View, facts: Declared) -> dict[str, list[st
     if any(parameter["in"] == "query" for parameter in operation.get("parameters", [])):
         codes.add("validation_error")
     if is_idempotent(view):
-        # Beside a key a token must count, also where none is needed.
+        # With a key an invalid token is refused, also where none is needed.
         codes |= {
             "unauthorized",
             "token_invalid",
@@ -130,7 +130,7 @@ def _refusal(status: str, codes: Iterable[str]) -> Json:
 
 
 def _request_headers(method: str, view: View, facts: Declared) -> list[Json]:
-    """Return the headers that a route listens to."""
+    """Return the request headers that a route supports."""
     headers = {}
     if is_idempotent(view):
         headers["Idempotency-Key"] = "Makes the write repeatable for 24 hours: 1 to 255 visible ASCII characters"
@@ -145,7 +145,7 @@ def _request_headers(method: str, view: View, facts: Declared) -> list[Json]:
 
 
 def _answer_headers(status: str, view: View, facts: Declared, *, paged: bool) -> list[str]:
-    """Return the headers that an answer bears."""
+    """Return the names of the headers of an answer."""
     names = []
     if status == "201":
         names.append("Location")
@@ -163,7 +163,7 @@ def _answer_headers(status: str, view: View, facts: Declared, *, paged: bool) ->
 
 
 def components() -> Json:
-    """Return what operations refer to."""
+    """Return the components that operations refer to."""
     return {
         "headers": {name: {"description": why, "schema": schema} for name, (why, schema) in _HEADERS.items()},
         "examples": {

@@ -1,1 +1,1 @@
-"""The routes, an area a module: decorators say who, what in and what out; the body says one thing."""
+"""Answer requests, one module for each area: decorators declare access and schemas, the body does one thing."""

@@ -1,4 +1,4 @@
-"""Log events and see what they add up to."""
+"""Log events, and read statistics of them."""
 
 from functools import partial
 from typing import Any
@@ -33,7 +33,7 @@ blueprint = Blueprint("analytics", __name__, url_prefix="/analytics", descriptio
 @blueprint.arguments(EventIn)
 @blueprint.response(201, EventLoggedOut)
 def log_event(event: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Log an event; with a valid token it bears the caller, otherwise it is anonymous."""
+    """Log an event; with a valid token it names the caller, otherwise it is anonymous."""
     with statement() as tx:
         logged = analytics.insert_event(
             tx,

@@ -33,7 +33,7 @@ blueprint = Blueprint("auth", __name__, url_prefix="/auth", description="Registe
 @blueprint.arguments(RegisterIn)
 @blueprint.response(201, SignedInOut)
 def register(person: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Create an account and sign in; a welcome follows by e-mail."""
+    """Create an account and sign in; a welcome e-mail follows."""
     require_acceptable(services().settings, person["password"], "/password", person["name"], person["email"])
     hashed = services().passwords.hash(person["password"])
     with statement() as tx:
@@ -65,7 +65,7 @@ def login(credentials: dict[str, Any]) -> dict[str, Any]:
     if not services().passwords.verify(credentials["password"], known):
         count_failure(credentials["email"])
         raise ApiError(401, "invalid_credentials", "Invalid email or password", headers={"WWW-Authenticate": "Bearer"})
-    # Again, because others may have failed meanwhile: a guess beyond the limit learns nothing, not even success.
+    # Checked again, because other attempts may have failed meanwhile: beyond the limit not even a right guess succeeds.
     refuse_after_failures(credentials["email"])
     return signed_in("Login successful", user)
 
@@ -74,7 +74,7 @@ def login(credentials: dict[str, Any]) -> dict[str, Any]:
 @authenticated
 @blueprint.response(200, MessageOut)
 def logout() -> dict[str, Any]:
-    """Sign out. The client forgets the token; with LOGOUT_REVOKES it is dead as well."""
+    """Sign out. The client deletes its token; with LOGOUT_REVOKES the server revokes it as well."""
     if services().settings.logout_revokes:
         with statement() as tx:
             tokens.revoke_token(tx, token_id=g.token.token_id, user_id=caller_id(), expires_at=g.token.expires_at)
@@ -85,7 +85,7 @@ def logout() -> dict[str, Any]:
 @authenticated
 @blueprint.response(200, MessageOut)
 def revoke_tokens() -> dict[str, Any]:
-    """Kill every token of the caller, this one included, in every process at once."""
+    """Revoke every token of the caller, this one included, in every process at once."""
     with statement() as tx:
         tokens.revoke_all_tokens(tx, user_id=caller_id(), issued_at=g.token.issued_at)
     return {"message": "All tokens revoked; sign in again"}
@@ -95,12 +95,12 @@ def revoke_tokens() -> dict[str, Any]:
 @authenticated
 @blueprint.response(200, VerifiedOut)
 def verify_token() -> dict[str, Any]:
-    """Tell whether a token counts, and for whom."""
+    """Tell whether a token is valid, and whose it is."""
     return {"valid": True, "user": _identity(current_user())}
 
 
 def signed_in(message: str, user: Row) -> dict[str, Any]:
-    """Return the answer that carries a new token."""
+    """Return the answer with a new token."""
     token = issue_token(user, issued_at=user["issued_at"], life_days=services().settings.jwt_expires_days)
     return {"message": message, "token": token, "user": _identity(user)}
 

@@ -1,4 +1,4 @@
-"""The API reference: the OpenAPI document, and a page that shows it from our own host."""
+"""Serve the OpenAPI document, and a page that shows it, from our own host."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -23,7 +23,7 @@ _PAGE = (_OWN / "docs.html").read_text()
 @blueprint.get("/")
 @public
 def read_root() -> BaseResponse:
-    """Lead whoever opens the bare address to the reference."""
+    """Redirect the root to the reference."""
     return redirect(url_for("docs.read_docs"))
 
 
@@ -47,7 +47,7 @@ def read_docs() -> Response:
 @blueprint.get("/docs/<name>")
 @public
 def read_asset(name: str) -> Response:
-    """Return an asset of the page; only those that it uses."""
+    """Return an asset that the page uses."""
     if name not in _SHIPPED | _WRITTEN:
         abort(404)
     return allow_docs_page(send_from_directory(_OWN if name in _WRITTEN else _ASSETS, name, max_age=3600))

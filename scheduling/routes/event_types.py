@@ -1,4 +1,4 @@
-"""Offer what others may book, alone or for an organization."""
+"""Manage event types: what others may book, of one person or of an organization."""
 
 import secrets
 from functools import partial
@@ -46,14 +46,14 @@ _ABSENT = {"organization_not_found": "Organization", "schedule_not_found": "Sche
 @blueprint.arguments(EventTypeIn)
 @blueprint.response(201, EventTypeWrittenOut)
 def create_event_type(event_type: dict[str, Any]) -> tuple[Response, int, dict[str, str]]:
-    """Offer something to be booked: for oneself or, as an admin, for an organization."""
+    """Create an event type: for oneself or, as an admin, for an organization."""
     hosts = sorted(event_type.pop("hosts", [caller_id()]))
     with statement() as tx:
-        offered = event_types.insert_event_type(
+        written = event_types.insert_event_type(
             tx, user_id=caller_id(), uid=secrets.token_urlsafe(16), hosts=hosts, **event_type
         )
-    location = created(f"/event-types/{_accepted(offered)['uid']}")
-    return _answer("Event type created successfully", offered), 201, location
+    location = created(f"/event-types/{_raise_if_refused(written)['uid']}")
+    return _answer("Event type created successfully", written), 201, location
 
 
 @blueprint.get("")
@@ -61,7 +61,7 @@ def create_event_type(event_type: dict[str, Any]) -> tuple[Response, int, dict[s
 @blueprint.arguments(EventTypesQuery, location="query")
 @blueprint.response(200, EventTypeOut(many=True))
 def list_event_types(query: dict[str, Any]) -> Response:
-    """List what the caller manages or hosts, newest first."""
+    """List the event types that the caller manages or hosts, newest first."""
     with reading() as tx:
         return page(
             query,
@@ -105,7 +105,7 @@ def read_event_type(event_type_uid: str) -> Response | dict[str, Any]:
 @blueprint.arguments(EventTypeChangeIn)
 @blueprint.response(200, EventTypeWrittenOut)
 def change_event_type(changes: dict[str, Any], event_type_uid: str) -> Response:
-    """Change an event type, for those who manage it; who has booked already keeps what was booked."""
+    """Change an event type, for those who manage it; bookings stay as they are."""
     hosts = changes.pop("hosts", None)
     with statement() as tx:
         changed = event_types.change_event_type(
@@ -116,7 +116,7 @@ def change_event_type(changes: dict[str, Any], event_type_uid: str) -> Response:
             hosts=hosts and sorted(hosts),
             versions=expected_versions(event_type_uid),
         )
-    return _answer("Event type updated successfully", _accepted(changed))
+    return _answer("Event type updated successfully", _raise_if_refused(changed))
 
 
 @blueprint.delete("/<uid:event_type_uid>")
@@ -125,17 +125,17 @@ def change_event_type(changes: dict[str, Any], event_type_uid: str) -> Response:
 @refuses("forbidden", "not_found")
 @blueprint.response(200, MessageOut)
 def delete_event_type(event_type_uid: str) -> dict[str, Any]:
-    """Delete an event type, for those who manage it; what was booked stays."""
+    """Delete an event type, for those who manage it; bookings stay."""
     with statement() as tx:
         deleted = event_types.delete_event_type(
             tx, uid=event_type_uid, user_id=caller_id(), versions=expected_versions(event_type_uid)
         )
-    _accepted(deleted)
+    _raise_if_refused(deleted)
     return {"message": "Event type deleted successfully"}
 
 
-def _accepted(event_type: Row | None) -> Row:
-    """Return an event type that was written; raise ApiError for one that was not."""
+def _raise_if_refused(event_type: Row | None) -> Row:
+    """Return the event type; raise ApiError when the write was refused."""
     if event_type is None:
         raise not_found("Event type")
     refusal = event_type.pop("refusal")

@@ -1,4 +1,4 @@
-"""Tell whether the process lives, and whether it can work."""
+"""Tell whether the process runs, and whether it can serve requests."""
 
 import time
 from typing import Any
@@ -28,7 +28,7 @@ _REDIS_PATIENCE = 0.5
 @public
 @blueprint.response(200, HealthOut)
 def read_health() -> dict[str, Any]:
-    """Tell that the process lives; touches neither PostgreSQL nor Redis."""
+    """Tell that the process runs; asks neither PostgreSQL nor Redis."""
     return {
         "status": "OK",
         "uptime": round(time.monotonic() - _STARTED, 3),
@@ -42,7 +42,7 @@ def read_health() -> dict[str, Any]:
 @blueprint.response(200, ReadinessOut)
 @blueprint.alt_response(503, schema=ReadinessOut, description="PostgreSQL is away or not migrated")
 def read_readiness() -> tuple[Response, int, dict[str, str]]:
-    """Tell whether requests can be served. Redis only saves waiting, so it is reported and not required."""
+    """Tell whether requests can be served; Redis is reported, and not required."""
     checks = {**_check_database(), "redis": _check_redis()}
     ready = checks["database"] == "ok" and checks["schema"] == "ok"
     answer: dict[str, Any] = {"status": "ready" if ready else "unavailable", "checks": checks}

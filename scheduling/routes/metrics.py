@@ -1,4 +1,4 @@
-"""Numbers for Prometheus: how requests are answered, how much waits in the outbox, what failed and how."""
+"""Serve the metrics for Prometheus: requests, the outbox and the outcomes of e-mails."""
 
 import hmac
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ blueprint = Blueprint("metrics", __name__, description="Numbers for Prometheus."
 @refuses("unauthorized")
 @blueprint.alt_response(200, content_type="text/plain", schema={"type": "string"}, description="Prometheus text")
 def read_metrics() -> Response:
-    """Return how requests are answered and how much waits in the outbox; with METRICS_TOKEN only to who bears it."""
+    """Return the metrics for Prometheus; with METRICS_TOKEN, only to a caller who sends it."""
     _require_token()
     registry = CollectorRegistry(auto_describe=False)
     for collector in (*collectors(), _Outbox()):
@@ -35,7 +35,7 @@ def read_metrics() -> Response:
 
 
 class _Outbox(Collector):
-    """The state of the outbox, which PostgreSQL knows for all processes."""
+    """The state of the outbox, read from PostgreSQL for all processes."""
 
     def collect(self) -> Iterator[Metric]:
         """Read the state."""
@@ -59,7 +59,7 @@ class _Outbox(Collector):
 
 
 def _by_class(classes: Mapping[int, Row]) -> Iterator[Metric]:
-    """Yield what waits of each class, and how long the oldest has; of a class without a row that is nothing."""
+    """Yield how many e-mails of each class are pending, and the age of the oldest; 0 for a class without any."""
     for column, what in (("pending", "E-mails that wait, by class"), ("oldest_pending_seconds", "Age of the oldest")):
         gauge = GaugeMetricFamily(f"scheduling_emails_class_{column}", what, labels=["class"])
         for number, name in CLASSES.items():

@@ -1,4 +1,4 @@
-"""Found organizations, rename and delete them, and decide who belongs to them."""
+"""Manage organizations and their members."""
 
 from functools import partial
 from typing import Any
@@ -36,12 +36,12 @@ _MEMBER_COLUMNS = ("membership_id", "role", "joined_at", "user_id", "name", "ema
 @idempotent
 @blueprint.arguments(OrganizationIn)
 @blueprint.response(201, OrganizationWrittenOut)
-def create_organization(founding: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Found an organization; its owner is its first admin."""
+def create_organization(organization: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Create an organization; its owner is its first admin."""
     with statement() as tx:
-        organization = organizations.insert_organization(tx, user_id=caller_id(), name=founding["name"])
-    answer = {"message": "Organization created successfully", "organization": organization}
-    return answer, 201, created(f"/organizations/{organization['id']}")
+        written = organizations.insert_organization(tx, user_id=caller_id(), name=organization["name"])
+    answer = {"message": "Organization created successfully", "organization": written}
+    return answer, 201, created(f"/organizations/{written['id']}")
 
 
 @blueprint.get("")
@@ -49,7 +49,7 @@ def create_organization(founding: dict[str, Any]) -> tuple[dict[str, Any], int, 
 @blueprint.arguments(OrganizationsQuery, location="query")
 @blueprint.response(200, OrganizationOut(many=True))
 def list_organizations(query: dict[str, Any]) -> Response:
-    """List the organizations the caller owns, or belongs to, newest first."""
+    """List the organizations that the caller owns or is a member of, newest first."""
     owned = query["membership"] == "owner"
     select = organizations.select_owned_organizations if owned else organizations.select_joined_organizations
     with reading() as tx:
@@ -106,7 +106,7 @@ def delete_organization(organization_id: int) -> dict[str, Any]:
 @blueprint.arguments(MemberIn)
 @blueprint.response(201, MemberAddedOut)
 def add_member(invitation: dict[str, Any], organization_id: int) -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Add a registered person by address; they are told by e-mail and notification."""
+    """Add a registered user by address; an e-mail and a notification follow."""
     with statement() as tx:
         member = organizations.insert_member(
             tx,
@@ -135,7 +135,7 @@ def add_member(invitation: dict[str, Any], organization_id: int) -> tuple[dict[s
 @blueprint.arguments(PageQuery, location="query")
 @blueprint.response(200, MemberOut(many=True))
 def list_members(query: dict[str, Any], organization_id: int) -> Response:
-    """List who belongs to an organization, oldest first, for one of them."""
+    """List the members of an organization, oldest first, for one of them."""
     with reading() as tx:
         if not organizations.select_organization(tx, organization_id=organization_id, user_id=caller_id()):
             raise not_found("Organization")
@@ -169,7 +169,7 @@ def remove_member(organization_id: int, member_id: int) -> dict[str, Any]:
 
 
 def _require_owner(written: Row | None) -> None:
-    """Raise ApiError unless an organization was there, is the caller's and was still there to be written."""
+    """Raise ApiError unless the organization exists and is the caller's."""
     if written is not None and not written.pop("is_owner"):
         raise _owner_only()
     if written is None or written["id"] is None:

@@ -1,4 +1,4 @@
-"""Write down when one can be booked: weekly hours, and dates that replace them."""
+"""Manage schedules: weekly hours, and dates with other hours."""
 
 from functools import partial
 from typing import Any
@@ -31,7 +31,7 @@ _COLUMNS = ("name", "time_zone", "rules", "overrides", "is_default")
 @blueprint.arguments(ScheduleIn)
 @blueprint.response(201, ScheduleWrittenOut)
 def create_schedule(schedule: dict[str, Any]) -> tuple[Response, int, dict[str, str]]:
-    """Write down when the caller can be booked; the first schedule is the default."""
+    """Create a schedule; the first one is the default."""
     with statement() as tx:
         written = schedules.insert_schedule(tx, user_id=caller_id(), **_columns(schedule))
     location = created(f"/schedules/{written['id']}")
@@ -71,7 +71,7 @@ def read_schedule(schedule_id: int) -> Response:
 @blueprint.arguments(ScheduleChangeIn)
 @blueprint.response(200, ScheduleWrittenOut)
 def change_schedule(changes: dict[str, Any], schedule_id: int) -> Response:
-    """Change a schedule, or make it the default instead of the one that is."""
+    """Change a schedule, or make it the default."""
     with statement() as tx:
         changed = schedules.change_schedule(
             tx,
@@ -80,7 +80,7 @@ def change_schedule(changes: dict[str, Any], schedule_id: int) -> Response:
             versions=expected_versions(schedule_id),
             **_columns(changes),
         )
-    return _answer("Schedule updated successfully", _accepted(changed))
+    return _answer("Schedule updated successfully", _raise_if_refused(changed))
 
 
 @blueprint.delete("/<id:schedule_id>")
@@ -89,12 +89,12 @@ def change_schedule(changes: dict[str, Any], schedule_id: int) -> Response:
 @refuses("not_found")
 @blueprint.response(200, MessageOut)
 def delete_schedule(schedule_id: int) -> dict[str, Any]:
-    """Delete a schedule; event types that have it fall back to the default of each host."""
+    """Delete a schedule; event types that use it fall back to the default of each host."""
     with statement() as tx:
         deleted = schedules.delete_schedule(
             tx, schedule_id=schedule_id, user_id=caller_id(), versions=expected_versions(schedule_id)
         )
-    _accepted(deleted)
+    _raise_if_refused(deleted)
     return {"message": "Schedule deleted successfully"}
 
 
@@ -107,8 +107,8 @@ def _columns(given: dict[str, Any]) -> dict[str, Any]:
     return columns
 
 
-def _accepted(schedule: Row | None) -> Row:
-    """Return a schedule that was written; raise ApiError for one that was not."""
+def _raise_if_refused(schedule: Row | None) -> Row:
+    """Return the schedule; raise ApiError when the write was refused."""
     if schedule is None:
         raise not_found("Schedule")
     if schedule.pop("refusal") is not None:

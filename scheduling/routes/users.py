@@ -1,4 +1,4 @@
-"""Profiles, and the list of everybody for administrators."""
+"""Read and change one's own profile; administrators list all users."""
 
 from functools import partial
 from typing import Any
@@ -57,7 +57,7 @@ def change_profile(changes: dict[str, Any]) -> dict[str, Any]:
 @blueprint.arguments(PasswordChangeIn)
 @blueprint.response(200, PasswordChangedOut)
 def change_password(passwords: dict[str, Any]) -> dict[str, Any]:
-    """Change the caller's password; every earlier token is dead, the answer carries a new one."""
+    """Change the caller's password; all earlier tokens are revoked, and the answer has a new one."""
     known_of_owner = (current_user()["name"], current_user()["email"])
     require_acceptable(services().settings, passwords["new_password"], "/newPassword", *known_of_owner)
     with reading() as tx:
@@ -88,7 +88,7 @@ def change_password(passwords: dict[str, Any]) -> dict[str, Any]:
 @admin_required
 @blueprint.response(200, UserOut(many=True))
 def list_users(query: dict[str, Any]) -> Response:
-    """List everybody, newest first."""
+    """List all users, newest first."""
     with reading() as tx:
         return page(query, partial(users.select_users, tx), key=("created_at", "id"))
 

@@ -1,1 +1,1 @@
-"""The shape of what comes in and goes out: pure, never asking the database or the caller."""
+"""Validate input and document answers; schemas never query and never know the caller."""

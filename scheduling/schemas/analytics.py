@@ -1,4 +1,4 @@
-"""Analytics: events and what they add up to."""
+"""Schemas of events and statistics."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Slots, holds and bookings by guests."""
+"""Schemas of slots, holds and bookings by guests."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from scheduling.schemas.fields import Email, Input, Instant, Lines, Output, Text
 from scheduling.schemas.schedules import TimeZone
 
 LONGEST_WINDOW = timedelta(days=62)
-# Of so many people at most common times are looked for.
+# Common times are computed for so many people at most.
 LARGEST_GROUP = 200
 
 
@@ -37,11 +37,11 @@ class _Window(Input):
 
 
 class SlotsQuery(_Window):
-    """For which period slots are wanted, and for which clock."""
+    """The period and the time zone of the slots."""
 
 
 class StartQuery(Input):
-    """Which start is asked about."""
+    """The start to explain."""
 
     start = Instant(required=True)
 
@@ -76,7 +76,7 @@ class CancellationIn(Input):
 
 
 class CommonTimesIn(_Window):
-    """Whose common free times are wanted."""
+    """The people whose common free times to find."""
 
     organization_id = WholeNumber(1, 2**63 - 1, load_default=None)
     user_ids = fields.List(WholeNumber(1, 2**63 - 1), load_default=None, validate=Length(1, 50))
@@ -97,27 +97,27 @@ class SlotOut(Output):
 
 
 class LocalSlotOut(SlotOut):
-    """A time that can be booked, as a clock of the zone shows it."""
+    """A time that can be booked, also in the local time of the zone."""
 
     local_start = fields.DateTime(required=True)
 
 
 class SlotDayOut(Output):
-    """The slots of a date."""
+    """The slots on a date."""
 
     date = fields.Date(required=True)
     slots = fields.List(fields.Nested(LocalSlotOut), required=True)
 
 
 class SlotsOut(Output):
-    """What can be booked, by the dates of a zone."""
+    """The slots, by the dates of a zone."""
 
     time_zone = fields.String(required=True)
     days = fields.List(fields.Nested(SlotDayOut), required=True)
 
 
 class RuleOut(Output):
-    """What a rule says about a start."""
+    """The verdict of a rule about a start."""
 
     code = fields.String(required=True, metadata={"enum": [rule.value for rule in Rule]})
     passed = fields.Boolean(required=True)
@@ -126,7 +126,7 @@ class RuleOut(Output):
 
 
 class HostVerdictOut(Output):
-    """What the rules say about a host."""
+    """The verdicts of all rules about a host."""
 
     user_id = fields.Integer(required=True)
     bookable = fields.Boolean(required=True)
@@ -134,21 +134,21 @@ class HostVerdictOut(Output):
 
 
 class ExplanationOut(Output):
-    """Why a start can be booked or not."""
+    """Why a start can or cannot be booked."""
 
     bookable = fields.Boolean(required=True)
     hosts = fields.List(fields.Nested(HostVerdictOut), required=True)
 
 
 class HoldOut(SlotOut):
-    """A time that is held."""
+    """A hold."""
 
     hold = fields.String(required=True)
     expires_at = fields.DateTime(required=True)
 
 
 class GuestBookingOut(Output):
-    """A booking as its guest sees it."""
+    """A booking, as its guest sees it."""
 
     uid = fields.String(required=True)
     event_type_uid = fields.String(required=True, allow_none=True)
@@ -176,13 +176,13 @@ class AppointmentMadeOut(AppointmentChangedOut):
 
 
 class CommonTimeOut(SlotOut):
-    """A time in which people are free."""
+    """A time at which people are free."""
 
     user_ids = fields.List(fields.Integer(), required=True)
 
 
 class CommonTimesOut(Output):
-    """When people are free together."""
+    """The times at which people are free together."""
 
     time_zone = fields.String(required=True)
     times = fields.List(fields.Nested(CommonTimeOut), required=True)

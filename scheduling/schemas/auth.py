@@ -1,4 +1,4 @@
-"""Registering and signing in."""
+"""Schemas of registration and sign-in."""
 
 from marshmallow import fields
 
@@ -22,7 +22,7 @@ class LoginIn(Input):
 
 
 class IdentityOut(Output):
-    """Who a token stands for."""
+    """The user of a token."""
 
     id = fields.Integer(required=True)
     name = fields.String(required=True)
@@ -31,7 +31,7 @@ class IdentityOut(Output):
 
 
 class SignedInOut(Output):
-    """A token and whose it is."""
+    """A new token and its user."""
 
     message = fields.String(required=True)
     token = fields.String(required=True)
@@ -39,7 +39,7 @@ class SignedInOut(Output):
 
 
 class VerifiedOut(Output):
-    """A token that counts."""
+    """A valid token."""
 
     valid = fields.Boolean(required=True)
     user = fields.Nested(IdentityOut, required=True)

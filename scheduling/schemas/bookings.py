@@ -1,4 +1,4 @@
-"""Bookings: half-open intervals with a title."""
+"""Schemas of bookings: half-open intervals with a title."""
 
 from datetime import timedelta
 from typing import Any
@@ -67,7 +67,7 @@ class BookingsQuery(PageQuery):
 
 
 class GuestOut(Output):
-    """Who booked."""
+    """The guest of a booking."""
 
     name = fields.String(required=True)
     email = fields.String(required=True)
@@ -83,7 +83,7 @@ class PassedOverOut(Output):
 
 
 class AssignmentOut(Output):
-    """How the hosts of a booking were found."""
+    """How the hosts of a booking were chosen."""
 
     mode = one_of(ASSIGNMENTS)
     chosen = fields.List(fields.Integer(), required=True)
@@ -103,7 +103,7 @@ class BookingOut(Output):
     version = fields.Integer(required=True)
     created_at = fields.DateTime(required=True)
     updated_at = fields.DateTime(required=True)
-    uid = fields.String(required=True, allow_none=True, metadata={"description": "Of a booking that a guest made."})
+    uid = fields.String(required=True, allow_none=True, metadata={"description": "Only of a booking by a guest."})
     event_type_uid = fields.String(required=True, allow_none=True)
     guest = fields.Nested(GuestOut, required=True, allow_none=True)
     hosts = fields.List(fields.Integer(), required=True)
@@ -118,13 +118,13 @@ class BookingCancelledOut(Output):
 
 
 class BookingWrittenOut(BookingCancelledOut):
-    """A booking after a write, with the confirmed bookings that it overlaps."""
+    """A booking after a write, with the ids of confirmed bookings that it overlaps."""
 
     conflicts = fields.List(fields.Integer(), required=True)
 
 
 class DeliveryOut(Output):
-    """An e-mail about a booking, and how far it got."""
+    """An e-mail about a booking, and the state of its delivery."""
 
     id = fields.Integer(required=True)
     kind = one_of(MAIL_KINDS)

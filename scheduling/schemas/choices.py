@@ -1,4 +1,4 @@
-"""The words that a value may be, each list in this one place; tests hold the database and the document against it."""
+"""List the allowed values of each enumeration; tests compare the database and the document with it."""
 
 from marshmallow import fields
 
@@ -21,5 +21,5 @@ MAIL_STATUSES = ("pending", "sent", "dead", "superseded")
 
 
 def one_of(words: tuple[str, ...]) -> fields.String:
-    """Return the field of an answer that has one of some words."""
+    """Return the field of an answer with one of these values."""
     return fields.String(required=True, metadata={"enum": list(words)})

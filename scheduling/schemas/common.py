@@ -1,4 +1,4 @@
-"""Shapes that several areas share."""
+"""Schemas that several areas share."""
 
 from marshmallow import fields
 
@@ -10,20 +10,20 @@ DEFAULT_LIMIT, LARGEST_LIMIT = 100, 500
 
 
 class PageQuery(Input):
-    """Which part of a list."""
+    """The page of a list."""
 
     limit = Number(1, LARGEST_LIMIT, load_default=DEFAULT_LIMIT)
     cursor = fields.String(load_default=None, metadata={"description": "Opaque; taken from the Link header."})
 
 
 class MessageOut(Output):
-    """An answer that only says that it worked."""
+    """An answer with a message only."""
 
     message = fields.String(required=True)
 
 
 class FaultOut(Output):
-    """What is invalid: a field of the body, a parameter of the query, or a header."""
+    """An invalid field of the body, parameter of the query, or header."""
 
     pointer = fields.String(metadata={"description": "Of a field: a JSON pointer (RFC 6901) into the body."})
     parameter = fields.String(metadata={"description": "Of a query: the name of the parameter."})
@@ -32,7 +32,7 @@ class FaultOut(Output):
 
 
 class FailedRuleOut(Output):
-    """A rule that keeps a start from being booked."""
+    """A rule that refuses a start."""
 
     code = fields.String(required=True, metadata={"enum": [rule.value for rule in Rule]})
     detail = fields.String(required=True)

@@ -1,4 +1,4 @@
-"""Event types: what others may book, how long, with whom and under which rules."""
+"""Schemas of event types: what others may book, how long, with which hosts and under which rules."""
 
 import re
 from typing import Any
@@ -52,7 +52,7 @@ class _EventType(Input):
 
 
 class EventTypeIn(_EventType):
-    """Something new that can be booked; without hosts, with the caller."""
+    """A new event type; without hosts, the caller is the host."""
 
     nullable = frozenset({"daily_limit", "schedule_id", "organization_id"})
 
@@ -79,7 +79,7 @@ class EventTypeIn(_EventType):
 
 
 class EventTypeChangeIn(_EventType):
-    """What changes in an event type; null takes a limit or a schedule away."""
+    """The changes of an event type; null removes a limit or a schedule."""
 
     nullable = frozenset({"daily_limit", "schedule_id"})
 
@@ -104,13 +104,13 @@ class EventTypeChangeIn(_EventType):
 
 
 class EventTypesQuery(PageQuery):
-    """Which event types: all, or those of one organization."""
+    """The event types to list: all, or those of one organization."""
 
     organization_id = _IdParameter(load_default=None)
 
 
 class PublicEventTypeOut(Output):
-    """What everybody who has the link may know."""
+    """The public part of an event type."""
 
     uid = fields.String(required=True)
     title = fields.String(required=True)
@@ -119,7 +119,7 @@ class PublicEventTypeOut(Output):
 
 
 class EventTypeOut(PublicEventTypeOut):
-    """An event type as its managers and hosts see it."""
+    """An event type, as its managers and hosts see it."""
 
     id = fields.Integer(required=True)
     owner_id = fields.Integer(required=True)

@@ -1,4 +1,4 @@
-"""How the process is."""
+"""Schemas of health and readiness."""
 
 from marshmallow import fields
 
@@ -6,7 +6,7 @@ from scheduling.schemas.fields import Output
 
 
 class HealthOut(Output):
-    """A process that lives."""
+    """A running process."""
 
     status = fields.String(required=True, metadata={"enum": ["OK"]})
     uptime = fields.Float(required=True, metadata={"description": "Seconds."})
@@ -15,7 +15,7 @@ class HealthOut(Output):
 
 
 class ChecksOut(Output):
-    """What a request would need; Redis is only reported."""
+    """The services that requests need; Redis is only reported."""
 
     database = fields.String(required=True)
     schema = fields.String(required=True)
@@ -23,7 +23,7 @@ class ChecksOut(Output):
 
 
 class OutboxStateOut(Output):
-    """How much waits, since when, and how much has failed for good."""
+    """How many e-mails are pending, since when, and how many have failed for good."""
 
     pending = fields.Integer(required=True)
     oldest_pending_seconds = fields.Float(required=True)
@@ -32,7 +32,7 @@ class OutboxStateOut(Output):
 
 
 class ReadinessOut(Output):
-    """Whether requests can be served."""
+    """Whether the process can serve requests."""
 
     status = fields.String(required=True, metadata={"enum": ["ready", "unavailable"]})
     checks = fields.Nested(ChecksOut, required=True)

@@ -1,4 +1,4 @@
-"""Notifications."""
+"""Schemas of notifications."""
 
 from marshmallow import fields
 
@@ -7,7 +7,7 @@ from scheduling.schemas.fields import Output
 
 
 class NotificationOut(Output):
-    """Something a person was told."""
+    """A notification."""
 
     id = fields.Integer(required=True)
     user_id = fields.Integer(required=True)

@@ -1,4 +1,4 @@
-"""Organizations and their members."""
+"""Schemas of organizations and their members."""
 
 from marshmallow import fields
 from marshmallow.validate import OneOf
@@ -15,13 +15,13 @@ class OrganizationIn(Input):
 
 
 class OrganizationsQuery(PageQuery):
-    """Which organizations: owned, or all that one belongs to."""
+    """The organizations to list: owned ones, or all that the caller is a member of."""
 
     membership = fields.String(validate=OneOf(MEMBERSHIPS), load_default="owner")
 
 
 class MemberIn(Input):
-    """Who joins, by address."""
+    """A new member, by address."""
 
     email = Email(required=True)
     role = fields.String(validate=OneOf(MEMBER_ROLES), load_default="member")

@@ -1,4 +1,4 @@
-"""Schedules: weekly hours on the wall clock of a zone, and dates whose own hours replace them."""
+"""Schemas of schedules: weekly hours in a time zone, and dates with other hours."""
 
 import re
 from datetime import date
@@ -19,7 +19,7 @@ def _is_zone(name: str) -> None:
     try:
         find_zone(name)
     except ValueError as error:
-        # What Etc/GMT+5 becomes in a query whose + is not escaped.
+        # In a query, Etc/GMT+5 becomes Etc/GMT 5 unless its + is escaped.
         hint = " In a query, write its + as %2B." if name.replace(" ", "+") in zone_names() else ""
         raise ValidationError(f"{error}{hint}") from None
 
@@ -28,15 +28,15 @@ class TimeZone(fields.String):
     """The name of an IANA time zone."""
 
     def __init__(self, **options: Any) -> None:
-        """Document what it looks like."""
+        """Document the format."""
         super().__init__(validate=_is_zone, metadata={"format": "time-zone", "examples": ["Europe/Berlin"]}, **options)
 
 
 class Several(fields.List[Any]):
-    """A list of `least` to `most` members; a longer one is refused before anybody looks into it."""
+    """A list of `least` to `most` members; a longer one is refused before its members are validated."""
 
     def __init__(self, member: Any, *, most: int, least: int = 0, validate: Any = (), **options: Any) -> None:
-        """Take the bounds, both included, and what else is asked of the whole list."""
+        """Take the bounds, both included, and validators of the whole list."""
         super().__init__(member, validate=[Length(least, most), *validate], **options)
         self.most = most
 
@@ -49,10 +49,10 @@ class Several(fields.List[Any]):
 
 
 class _Form(fields.String):
-    """A text of one form."""
+    """A text that matches a regular expression."""
 
     def __init__(self, form: str, example: str, **options: Any) -> None:
-        """Take a regular expression, and a text that it fits."""
+        """Take a regular expression, and an example that matches."""
         super().__init__(metadata={"pattern": f"^(?:{form})$", "examples": [example]}, **options)
         self.form, self.example = re.compile(form), example
 
@@ -64,7 +64,7 @@ class _Form(fields.String):
 
 
 class Hours(Input):
-    """A piece of a day on the wall clock; it may end with the day, at 24:00."""
+    """Hours of a day in local time; they may end at 24:00."""
 
     start = _Form(_TIME, "09:00", required=True)
     end = _Form(f"{_TIME}|24:00", "17:00", required=True)
@@ -76,7 +76,7 @@ class Hours(Input):
 
 
 def are_different(members: list[Any]) -> None:
-    """Raise ValidationError for a list that names something twice."""
+    """Raise ValidationError for a list with a duplicate."""
     if len(set(members)) < len(members):
         raise ValidationError("Give each member once.")
 
@@ -95,7 +95,7 @@ def _is_date(text: str) -> None:
 
 
 class DateHours(Input):
-    """A date with hours of its own; without any it is a day off."""
+    """A date with other hours; without any it is a day off."""
 
     date = _Form(_DATE, "2030-12-24", validate=_is_date, required=True)
     intervals = Several(fields.Nested(Hours), most=20, required=True)
@@ -106,7 +106,7 @@ def _are_different_dates(overrides: list[Any]) -> None:
 
 
 class ScheduleChangeIn(Input):
-    """What changes in a schedule."""
+    """The changes of a schedule."""
 
     name = Text(longest=100)
     time_zone = TimeZone()

@@ -1,4 +1,4 @@
-"""People and their profiles."""
+"""Schemas of users and their profiles."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from scheduling.schemas.fields import Email, Input, Output, Password, Text
 
 
 class ProfileIn(Input):
-    """What changes in a profile."""
+    """The changes of a profile."""
 
     name = Text(longest=100)
     email = Email()
@@ -21,7 +21,7 @@ class ProfileIn(Input):
 
 
 class PasswordChangeIn(Input):
-    """A password and the one that replaces it."""
+    """The current password and the new one."""
 
     aliases = {"current_password": "currentPassword", "new_password": "newPassword"}  # noqa: RUF012
 
@@ -30,7 +30,7 @@ class PasswordChangeIn(Input):
 
 
 class UserOut(IdentityOut):
-    """A person."""
+    """A user."""
 
     created_at = fields.DateTime(required=True)
 
@@ -43,7 +43,7 @@ class ProfileChangedOut(Output):
 
 
 class PasswordChangedOut(Output):
-    """The token that replaces every earlier one."""
+    """A new token, which replaces all earlier ones."""
 
     message = fields.String(required=True)
     token = fields.String(required=True)

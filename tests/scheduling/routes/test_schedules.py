@@ -1,4 +1,4 @@
-"""Write down when one can be booked: weekly hours, and dates that replace them."""
+"""Schedules: weekly hours, and dates with other hours."""
 
 import pytest
 
