@@ -33,17 +33,19 @@ CONSTRAINTS: dict[str, tuple[int, str, str]] = {
     "bookings_interval_check": (400, "validation_error", "The end must be after the start"),
     "bookings_duration_check": (400, "validation_error", "A booking lasts at most 366 days"),
     "bookings_user_id_fkey": (401, "token_invalid", "The user of this token is gone; sign in again"),
-    "organizations_owner_id_fkey": (401, "token_invalid", "The user of this token is gone; sign in again"),
     "organization_members_organization_id_fkey": (404, "not_found", "Organization not found"),
     "organization_members_user_id_fkey": (404, "not_found", "User not found"),
     "schedules_user_id_fkey": (401, "token_invalid", "The user of this token is gone; sign in again"),
-    "event_types_owner_id_fkey": (401, "token_invalid", "The user of this token is gone; sign in again"),
     "event_types_organization_id_fkey": (404, "not_found", "Organization not found"),
     "event_types_schedule_id_fkey": (404, "not_found", "Schedule not found"),
     "event_type_hosts_user_id_fkey": (404, "not_found", "User not found"),
     "notifications_user_id_fkey": (404, "not_found", "User not found"),
     "revoked_tokens_user_id_fkey": (401, "token_invalid", "The user of this token is gone; sign in again"),
 }
+
+# Of every table with an owner: the caller was deleted after the token was checked.
+_OWNER_KEY = "_owner_id_fkey"
+_OWNER_IS_GONE = (401, "token_invalid", "The user of this token is gone; sign in again")
 
 _CODES = {
     400: "validation_error",
@@ -168,8 +170,9 @@ def _answer_http_error(error: HTTPException) -> Response:
 
 def _answer_database_error(error: psycopg2.Error) -> Response:
     name = error.diag.constraint_name if error.diag else None
-    if isinstance(error, psycopg2.IntegrityError) and name in CONSTRAINTS:
-        status, code, detail = CONSTRAINTS[name]
+    refusal = _refusal_of(name) if isinstance(error, psycopg2.IntegrityError) else None
+    if refusal is not None:
+        status, code, detail = refusal
         # Somebody took the time between the check and the insert; which booking it is, the error does not say.
         members: dict[str, Any] = {"conflicts": []} if code == "booking_conflict" else {}
         return problem(ApiError(status, code, detail, **members))
@@ -189,6 +192,12 @@ def _answer_database_error(error: psycopg2.Error) -> Response:
         stack="".join(traceback.format_tb(error.__traceback__)),
     )
     return problem(_internal_error())
+
+
+def _refusal_of(constraint: str | None) -> tuple[int, str, str] | None:
+    if constraint is not None and constraint.endswith(_OWNER_KEY):
+        return _OWNER_IS_GONE
+    return CONSTRAINTS.get(constraint or "")
 
 
 def _is_passing(error: psycopg2.Error) -> bool:

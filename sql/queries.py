@@ -60,19 +60,13 @@ def _names(cursor: Cursor) -> list[str]:
     return [column.name for column in cursor.description or ()]
 
 
-def _load(area: str) -> Any:
-    return aiosql.from_path(Path(__file__).with_suffix("") / f"{area}.sql", _Statements)
+_LOADED = {
+    path.stem: aiosql.from_path(path, _Statements) for path in sorted(Path(__file__).with_suffix("").glob("*.sql"))
+}
 
 
-analytics = _load("analytics")
-appointments = _load("appointments")
-bookings = _load("bookings")
-emails = _load("emails")
-event_types = _load("event_types")
-health = _load("health")
-idempotency = _load("idempotency")
-notifications = _load("notifications")
-organizations = _load("organizations")
-schedules = _load("schedules")
-tokens = _load("tokens")
-users = _load("users")
+def __getattr__(area: str) -> Any:
+    """Return the statements of `sql/queries/<area>.sql`, which `from sql.queries import <area>` asks for."""
+    if area not in _LOADED:
+        raise AttributeError(f"There is no sql/queries/{area}.sql")
+    return _LOADED[area]

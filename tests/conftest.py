@@ -13,33 +13,9 @@ from scheduling.app import create_app
 from scheduling.settings import Settings, read_settings
 from tests.client import Client, ConformingClient
 from tests.people import People
+from tests.tables import delete_all
 
 pytest_plugins = ["tests.plugins.servers"]
-
-# Children before parents: faster than TRUNCATE for the few rows of a test.
-TABLES = (
-    "emails",
-    "notifications",
-    "claims",
-    "holds",
-    "bookings",
-    "event_type_hosts",
-    "event_types",
-    "schedules",
-    "organization_members",
-    "organizations",
-    "analytics_events",
-    "revoked_tokens",
-    "idempotency_keys",
-    "guest_idempotency_keys",
-    "users",
-    # After users: removing somebody waits for a rollup that may still be at work on these.
-    "analytics_last_seen",
-    "analytics_counts",
-    "guest_mail_allowances",
-    "email_rate_slots",
-    "email_outcomes",
-)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -92,7 +68,7 @@ def database(connection: Connection, counters: Redis) -> Iterator[Connection]:
     """Offer the database, empty."""
     yield connection
     with connection.cursor() as cursor:
-        cursor.execute("; ".join(f"DELETE FROM {table}" for table in TABLES))
+        delete_all(cursor)
     counters.flushdb()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-_PATH = re.compile(r"`([\w.]+(?:/[\w.]+)+\.(?:py|sql))`")
+_PATH = re.compile(r"`([\w.]+(?:/[\w.]+)+\.(?:py|sql)|CHANGELOG\.md)`:\s*\Z")
 
 
 class Block(NamedTuple):
@@ -44,7 +44,7 @@ def carry_out(block: Block, folder: Path) -> None:
     if block.kind != "diff":
         path.write_text(block.code)
         return
-    lines = block.code.splitlines(keepends=True)
+    lines = [line if line.strip() else f" {line}" for line in block.code.splitlines(keepends=True)]
     before, after = ("".join(line[1:] for line in lines if line[0] in signs) for signs in (" -", " +"))
     text = path.read_text()
     if text.count(before) != 1:

@@ -175,4 +175,9 @@ def _value(path: str, schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
         return body_example(schema, schemas, path)
     if name in _VALUES:
         return _VALUES[name]
-    raise LookupError(f'Write an example into _VALUES of scheduling/openapi/examples.py: "{path}": …')
+    if "examples" in schema:
+        return schema["examples"][0]
+    schema_name = path.partition(".")[0]
+    raise LookupError(
+        f'Give {name} of {schema_name} in scheduling/schemas an example: metadata={{"examples": [<a value>]}}'
+    )

@@ -1,61 +1,33 @@
 """Who may do what: every route with a valid request, and what each kind of caller is answered."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
 
 from flask import Flask
 
 from scheduling.policies.access import Access, access_of
+from tests.access import (
+    EVERYBODY,
+    EVERYBODY_BY_NAME,
+    ITS_ADMINS,
+    ITS_GUEST,
+    ITS_GUEST_WHO_LOST_THE_TOKEN,
+    ITS_INSIDERS_BY_LINK,
+    ITS_MANAGERS,
+    ITS_MEMBERS,
+    ITS_MEMBERS_BY_LINK,
+    ITS_OWNER,
+    ITS_PERSON,
+    ITS_PERSON_BY_LINK,
+    KINDS,
+    MEMBERS_BUT_ITS_OWNER,
+    PLATFORM_ADMINS,
+    WHO_IS_SIGNED_IN,
+    Call,
+    access_of_features,
+)
 from tests.people import PASSWORD, time_on
 
-KINDS = ("anonymous", "stranger", "member", "organization admin", "owner", "platform admin")
 V1 = "/api/v1"
-OK = 0
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What a route declares, and what each kind is answered; OK is the route's own success."""
-
-    access: Access
-    answers: tuple[int, int, int, int, int, int]
-
-
-# Columns as in KINDS. Who is not let in sees nothing (404); who sees a thing but may not change it is told so (403).
-EVERYBODY = Policy(Access.PUBLIC, (OK, OK, OK, OK, OK, OK))
-EVERYBODY_BY_NAME = Policy(Access.OPTIONAL, (OK, OK, OK, OK, OK, OK))
-WHO_IS_SIGNED_IN = Policy(Access.AUTHENTICATED, (401, OK, OK, OK, OK, OK))
-PLATFORM_ADMINS = Policy(Access.ADMIN, (401, 403, 403, 403, 403, OK))
-ITS_PERSON = Policy(Access.AUTHENTICATED, (401, 404, 404, 404, OK, 404))
-ITS_MEMBERS = Policy(Access.AUTHENTICATED, (401, 404, OK, OK, OK, 404))
-ITS_OWNER = Policy(Access.AUTHENTICATED, (401, 404, 403, 403, OK, 404))
-ITS_ADMINS = Policy(Access.AUTHENTICATED, (401, 404, 403, OK, OK, 404))
-# Whoever has the link may look; who may not write is told so.
-ITS_MANAGERS = Policy(Access.AUTHENTICATED, (401, 403, 403, OK, OK, 403))
-ITS_PERSON_BY_LINK = Policy(Access.AUTHENTICATED, (401, 403, 403, 403, OK, 403))
-ITS_MEMBERS_BY_LINK = Policy(Access.OPTIONAL, (404, 404, OK, OK, OK, 404))
-ITS_INSIDERS_BY_LINK = Policy(Access.AUTHENTICATED, (401, 403, OK, OK, OK, 403))
-# Whoever is signed in says so with a token, which is not the one that manages the booking.
-ITS_GUEST = Policy(Access.GUEST, (OK, 404, 404, 404, 404, 404))
-ITS_GUEST_WHO_LOST_THE_TOKEN = Policy(Access.GUEST, (401, 404, 404, 404, 404, 404))
-MEMBERS_BUT_ITS_OWNER = Policy(Access.AUTHENTICATED, (401, 404, OK, OK, 400, 404))
-
-
-@dataclass(frozen=True)
-class Call:
-    """A valid request; `ids` says what the placeholders of the path stand for.
-
-    `body_ids` says what ids its body has, `bears` what a caller without an account shows instead of a token.
-    """
-
-    policy: Policy
-    success: int = 200
-    body: Any = None
-    ids: dict[str, str] = field(default_factory=dict)
-    body_ids: dict[str, str] = field(default_factory=dict)
-    query: dict[str, str] = field(default_factory=dict)
-    bears: str | None = None
 
 
 _BOOKING = {"booking_id": "booking"}
@@ -173,6 +145,7 @@ CALLS: dict[str, tuple[Call, ...]] = {
     f"POST {V1}/analytics/event": (Call(EVERYBODY_BY_NAME, 201, {"eventType": "page_view"}),),
     f"GET {V1}/analytics/dashboard": (Call(WHO_IS_SIGNED_IN),),
     f"GET {V1}/analytics/events": (Call(PLATFORM_ADMINS),),
+    **{route.replace(" ", f" {V1}", 1): calls for route, calls in access_of_features().items()},
 }
 
 
@@ -183,15 +156,24 @@ def routes_of(app: Flask) -> Iterator[tuple[str, Access | None]]:
             yield f"{method} {rule.rule}", access_of(app.view_functions[rule.endpoint])
 
 
-def misdescribed(app: Flask) -> dict[str, Any]:
-    """Return the routes that CALLS lacks, describes in vain or takes for what they do not declare."""
+def misdescribed(app: Flask) -> dict[str, str]:
+    """Return what is wrong with the matrix, by route: it lacks one, has one too many, or has another policy."""
     declared = dict(routes_of(app))
     described = {route: {call.policy.access for call in calls} for route, calls in CALLS.items()}
     return {
-        route: (declared.get(route), described.get(route))
+        route: _what_to_write(route, declared.get(route))
         for route in declared.keys() | described.keys()
         if described.get(route) != {declared.get(route)}
     }
+
+
+def _what_to_write(route: str, access: Access | None) -> str:
+    short = route.replace(V1, "")
+    area = short.partition("/")[2].partition("/")[0].replace("-", "_")
+    where = f"ACCESS of tests/scheduling/routes/test_{area}.py or CALLS of tests/attack/matrix.py"
+    if access is None:
+        return f"there is no such route: take it out of {where}"
+    return f'it is {access}: write into {where} "{short}": (Call(<a policy of tests/access.py with {access}>),)'
 
 
 def requests() -> Iterator[tuple[str, str, Call]]:

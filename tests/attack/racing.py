@@ -22,10 +22,10 @@ from pytest_httpserver import HTTPServer
 
 from tests.attack.ledger import LEDGER
 from tests.client import PREFIX
-from tests.conftest import TABLES
 from tests.mailbox import KEY, Mailbox
 from tests.people import Person
 from tests.stack import Stack, running
+from tests.tables import delete_all
 from tests.waiting import eventually
 
 RIVALS = 20
@@ -173,7 +173,7 @@ class Arena:
         """Leave the connections and an empty database."""
         self._threads.shutdown()
         with self.database.cursor() as cursor:
-            cursor.execute("; ".join(f"DELETE FROM {table}" for table in TABLES))
+            delete_all(cursor)
 
     def __str__(self) -> str:
         return (

@@ -8,7 +8,8 @@ from flask import Blueprint, Flask
 
 from scheduling.app import create_app
 from scheduling.policies.access import public, require_policies
-from tests.attack.matrix import CELLS, KINDS, REQUESTS, misdescribed
+from tests.access import KINDS
+from tests.attack.matrix import CELLS, REQUESTS, misdescribed
 from tests.attack.world import DIARY, OF_ALICE, TEAM, World
 
 

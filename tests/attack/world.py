@@ -8,11 +8,11 @@ from flask.testing import FlaskClient
 from psycopg2.extensions import connection as Connection
 from werkzeug.test import TestResponse
 
-from tests.attack.matrix import Call
+from tests.access import Call, made_by_the_owner
 from tests.client import Client
-from tests.conftest import TABLES
 from tests.people import Person, time_on
 from tests.scheduling.appointments.guests import book, hold
+from tests.tables import tables_of
 
 DIARY, TEAM = "What only Alice may read", "What only the team may read"
 OF_ALICE = {"users": "id", "bookings": "user_id", "notifications": "user_id", "schedules": "user_id"}
@@ -55,8 +55,10 @@ class World:
             "people of the team": [owner.id, member.id, colleague.id],
             "colleague": colleague.id,
             "asset": "docs.js",
+            **{what: owner.post(path, body).json[it]["id"] for what, (path, body, it) in made_by_the_owner().items()},
         }
-        for table in TABLES:
+        self.to_put_back = tables_of(connection)
+        for table in self.to_put_back:
             self.ask(f"CREATE TEMPORARY TABLE saved_{table} AS TABLE {table}")
         self.tables = [
             row["tablename"] for row in self.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
@@ -84,9 +86,10 @@ class World:
 
     def put_back(self) -> None:
         """Put every row back as it was."""
-        deletions = [f"DELETE FROM {table}" for table in TABLES]
+        deletions = [f"DELETE FROM {table}" for table in self.to_put_back]
         insertions = [
-            f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM saved_{table}" for table in reversed(TABLES)
+            f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM saved_{table}"
+            for table in reversed(self.to_put_back)
         ]
         # Rows are put back as they were, without what triggers would add to them.
         alone = "SET session_replication_role = replica", "RESET session_replication_role"
@@ -94,7 +97,7 @@ class World:
 
     def leave(self) -> None:
         """Leave an empty database."""
-        self.ask("; ".join(f"DELETE FROM {table}; DROP TABLE saved_{table}" for table in TABLES))
+        self.ask("; ".join(f"DELETE FROM {table}; DROP TABLE saved_{table}" for table in self.to_put_back))
 
     def send(self, kind: str, method: str, path: str, call: Call) -> TestResponse:
         """Send a valid request as a kind of caller."""

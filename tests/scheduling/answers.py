@@ -7,7 +7,7 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 from werkzeug.test import TestResponse
 
-from tests.conftest import TABLES
+from tests.tables import tables_of
 
 PROBLEM = {"type", "title", "status", "detail", "error", "code", "request_id"}
 IDENTITY = {"id", "name", "email", "role"}
@@ -48,7 +48,7 @@ def contents(database: Connection) -> dict[str, list[str]]:
     """Return all that is stored."""
     return {
         table: [row["text"] for row in rows(database, f"SELECT t::text AS text FROM {table} AS t ORDER BY text")]
-        for table in TABLES
+        for table in tables_of(database)
     }
 
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from scheduling.policies.idempotency import is_idempotent
+from tests.access import access_of_features
 from tests.client import PREFIX, Client
 from tests.people import time_on
 from tests.scheduling.answers import nothing_written, rows
@@ -47,6 +48,12 @@ REQUESTS = {
         {"email": people.bob.email},
     ),
     "/analytics/event": lambda people: ("/analytics/event", {"eventType": "x"}),
+}
+# What the tests of features describe for the access matrix; without ids in the path it can be sent as it is.
+REQUESTS |= {
+    path: lambda _people, path=path, body=calls[0].body: (path, body)
+    for method, path, calls in ((*route.split(" "), calls) for route, calls in access_of_features().items())
+    if method == "POST" and "<" not in path
 }
 OF_GUESTS = {route for route in REQUESTS if route.startswith("/event-types/<")} | {"/analytics/event"}
 
@@ -119,7 +126,13 @@ def test_every_post_outside_of_auth_can_be_repeated_and_stands_here(app):
         for rule in app.url_map.iter_rules()
         if "POST" in rule.methods and "/auth/" not in rule.rule
     }
-    assert posts == dict.fromkeys(REQUESTS, True)
+    for path, is_repeatable in posts.items():
+        assert is_repeatable, f"Put @idempotent of scheduling/policies/idempotency.py below the policy of POST {path}"
+        assert path in REQUESTS, (
+            f'Write "POST {path}" with a valid body into ACCESS of the test of its feature, or, when its path has ids, '
+            "into REQUESTS of tests/scheduling/routes/test_repeats.py"
+        )
+    assert not REQUESTS.keys() - posts.keys(), "Take out of REQUESTS what is no route any more"
 
 
 @pytest.mark.parametrize("send", [in_turn, at_once])
