@@ -24,9 +24,9 @@ def run(folder, *command):
 
 
 @pytest.fixture(scope="module")
-def rooms(tmp_path_factory):
+def desks(tmp_path_factory):
     """Offer a copy of the tree to which the recipe was applied."""
-    folder = tmp_path_factory.mktemp("rooms")
+    folder = tmp_path_factory.mktemp("desks")
     copy_tree(folder)
     for block in blocks("Add a feature"):
         carry_out(block, folder)
@@ -40,16 +40,17 @@ def test_recipe_names_a_file_for_every_station_and_seven_in_all():
 
 
 # One test, because two at a time would share the databases.
-def test_feature_of_the_recipe_works_and_keeps_the_promises_that_span_files(rooms):
+def test_feature_of_the_recipe_works_and_keeps_the_promises_that_span_files(desks):
     files = [
-        *("tests/scheduling/routes/test_rooms.py", "tests/scheduling/routes/test_repeats.py"),
+        *("tests/scheduling/routes/test_desks.py", "tests/scheduling/routes/test_repeats.py"),
         *("tests/scheduling/openapi/test_openapi.py", "tests/scheduling/schemas/test_choices.py"),
         *("tests/test_architecture.py", "tests/test_imports.py", "tests/test_nothing_is_cut.py"),
+        "tests/scripts/test_rooms.py",
         *("tests/attack/test_access_matrix.py", "tests/scheduling/test_errors.py", "tests/scheduling/test_faults.py"),
     ]
     # Of those that try every route, what they do with the new ones and what they say of all.
-    chosen = "not test_request_under_a_key and not test_caller_is_answered or rooms"
-    assert "passed" in run(rooms, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen, *files)
+    chosen = "not test_request_under_a_key and not test_caller_is_answered or desks"
+    assert "passed" in run(desks, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen, *files)
 
 
 CHECKS = {
@@ -60,8 +61,8 @@ CHECKS = {
 
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
-def test_code_of_the_recipe_is_clean(rooms, check):
-    run(rooms, sys.executable, *check)
+def test_code_of_the_recipe_is_clean(desks, check):
+    run(desks, sys.executable, *check)
 
 
 def test_change_of_what_is_not_there_is_found(tmp_path):
@@ -70,5 +71,5 @@ def test_change_of_what_is_not_there_is_found(tmp_path):
     (tmp_path / "sql/queries.py").write_text("a\n")
     with pytest.raises(ValueError, match="exactly once"):
         carry_out(Block("sql/queries.py", "diff", " b\n+c\n"), tmp_path)
-    carry_out(Block("sql/migrations/NNNN_rooms.sql", "sql", "SELECT 1;\n"), tmp_path)
-    assert (tmp_path / "sql/migrations/0008_rooms.sql").read_text() == "SELECT 1;\n"
+    carry_out(Block("sql/migrations/NNNN_desks.sql", "sql", "SELECT 1;\n"), tmp_path)
+    assert (tmp_path / "sql/migrations/0008_desks.sql").read_text() == "SELECT 1;\n"

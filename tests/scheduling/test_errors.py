@@ -88,7 +88,8 @@ def test_unexpected_error_tells_the_client_nothing(app, people, database, statem
 
 
 def test_every_known_constraint_exists(database):
-    existing = {row["conname"] for row in rows(database, "SELECT conname FROM pg_constraint")}
+    names = "SELECT conname AS name FROM pg_constraint UNION SELECT indexname FROM pg_indexes"
+    existing = {row["name"] for row in rows(database, names)}
     assert existing >= CONSTRAINTS.keys()
 
 
