@@ -13,20 +13,25 @@ import psycopg2
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from jobs.kinds import KINDS
+from jobs.providers.provider import Failure
 from jobs.settings import read_database_url
 from sql.database import Database, Transaction
 from sql.pool import Session
 from sql.queries import Row, emails
 
 _STATUSES = ["pending", "sent", "dead", "superseded"]
-_FAILURES = ["permanent", "rejected", "throttled", "configuration", "transient", "ambiguous"]
+_FAILURES = [failure.value for failure in Failure]
 
 
 def filters(command: Callable[..., None]) -> Callable[..., None]:
     """Let a command choose e-mails by kind, failure and age."""
     for option in (
         click.option("--kind", type=click.Choice(sorted(KINDS), case_sensitive=False), help="Only this kind."),
-        click.option("--failure", type=click.Choice(_FAILURES), help="Only those that failed like this."),
+        click.option(
+            "--failure",
+            type=click.Choice(_FAILURES),
+            help="Only those that failed like this.",
+        ),
         click.option("--since", type=click.DateTime(), help="Only those created since then (UTC)."),
         click.option("--id", "email_id", type=click.IntRange(1), help="Only this one."),
     ):
@@ -40,9 +45,7 @@ def main() -> None:
 
 
 @main.command("list")
-@click.option(
-    "--status", type=click.Choice(["pending", "sent", "dead", "superseded"]), help="Only those in this state."
-)
+@click.option("--status", type=click.Choice(_STATUSES), help="Only those in this state.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @filters
 def list_emails(limit: int, **chosen: Any) -> None:

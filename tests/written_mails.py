@@ -10,10 +10,7 @@ from typing import Any
 
 from icalendar import Calendar, Event
 
-from jobs.delivery.deliver import Delivery
-from jobs.delivery.email_store import Ledger
-from jobs.delivery.retry import RetryPolicy
-from jobs.delivery.sender_pool import Hand
+from jobs.delivery.deliver import make_delivery
 from jobs.providers.factory import make_provider
 from jobs.settings import EmailSettings
 from sql.database import Database
@@ -33,7 +30,7 @@ def deliver_all(database_url: str, folder: Path, sender: str = "Acme <noreply@ex
     )
     database = Database(database_url, size=2, session=Session("delivery"))
     try:
-        Delivery(Ledger(database, settings, RetryPolicy(attempts=1)), Hand(make_provider(settings), 1)).drain()
+        make_delivery(database, settings, make_provider(settings)).drain()
     finally:
         database.close()
     paths = sorted(folder.glob("*.eml"), key=lambda path: int(path.name.partition("-")[0]))

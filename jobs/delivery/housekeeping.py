@@ -25,7 +25,7 @@ class Housekeeping:
 
     def report_outcomes(self) -> None:
         """Add what this process has seen to the totals."""
-        seen = self.delivery.outcomes.take()
+        seen = self.delivery.settlement.outcomes.take()
         if not seen:
             return
         try:
@@ -33,7 +33,7 @@ class Housekeeping:
                 emails.upsert_outcomes(tx, outcomes=list(seen), counts=list(seen.values()))
         except (psycopg2.Error, PoolExhausted):
             for outcome, count in seen.items():
-                self.delivery.outcomes.add(outcome, count)
+                self.delivery.settlement.outcomes.add(outcome, count)
             raise
 
     def prune(self) -> None:
@@ -44,7 +44,7 @@ class Housekeeping:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _EVERY_SECONDS
-        for kind, count in self.delivery.ledger.find_unknown_kinds().items():
+        for kind, count in self.delivery.store.find_unknown_kinds().items():
             log.warning("emails_of_unknown_kind_wait", kind=kind, count=count)
         for delete in (
             emails.delete_sent_emails,

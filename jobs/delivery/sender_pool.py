@@ -1,4 +1,4 @@
-"""The mails that a worker has in hand: threads offer them to the provider, at most as many as there are threads."""
+"""Offer several mails at a time: each thread of the pool offers one mail to the provider."""
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,12 +11,12 @@ from sql.queries import Row
 
 
 class LeaseEnding(Exception):  # noqa: N818 - a state, not a fault of anybody
-    """The lease may run out before an attempt would be over: somebody else would offer the mail at the same time."""
+    """The lease may run out before an attempt would be over: another worker would offer the mail at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A claimed mail as it is offered, and until when that may begin, on the monotonic clock."""
+    """Hold a claimed mail, and the time on the monotonic clock until which an offer of it may begin."""
 
     row: Row
     message: Message
@@ -25,7 +25,7 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of an offer: the provider's id of the mail, or what was raised."""
+    """Hold the result of an offer: the provider's id of the mail, or the exception that was raised."""
 
     mail: Mail
     provider_message_id: str
@@ -33,13 +33,13 @@ class Answer:
 
     @property
     def fault(self) -> BaseException | None:
-        """Return what was raised if nobody should raise it."""
+        """Return the exception if it is a fault of our own and no failure of the delivery."""
         return None if isinstance(self.error, DeliveryError | LeaseEnding) else self.error
 
 
 @dataclass
-class Hand:
-    """Offers mails side by side; a provider that hangs holds up one thread and nobody else."""
+class SenderPool:
+    """Offer mails in `size` threads; a provider that hangs blocks one thread and not the others."""
 
     provider: Provider
     size: int
@@ -51,31 +51,31 @@ class Hand:
         self._threads = ThreadPoolExecutor(self.size, thread_name_prefix="sender")
 
     @property
-    def is_empty(self) -> bool:
-        """Tell whether no mail is in hand."""
+    def is_idle(self) -> bool:
+        """Tell whether no mail is being offered."""
         return not self._mails
 
     @property
-    def room(self) -> int:
-        """Return how many threads have no mail."""
+    def free(self) -> int:
+        """Return how many threads are free."""
         return self.size - len(self._mails)
 
-    def take(self, mail: Mail) -> None:
-        """Offer a mail in a thread that is free."""
-        future = self._threads.submit(self._offer, mail)
+    def offer(self, mail: Mail) -> None:
+        """Offer a mail in a free thread."""
+        future = self._threads.submit(self._send, mail)
         self._mails[future] = mail
         future.add_done_callback(self._done.put)
 
     def answers(self, within: float) -> list[Answer]:
-        """Return the answers that have come; wait some seconds for the first."""
+        """Return the answers that have come; wait at most `within` seconds for the first."""
         found: list[Answer] = []
         with suppress(Empty):
-            found.append(self._answer(self._done.get(block=not self.is_empty, timeout=within)))
+            found.append(self._answer(self._done.get(block=not self.is_idle, timeout=within)))
             while True:
                 found.append(self._answer(self._done.get_nowait()))
         return found
 
-    def _offer(self, mail: Mail) -> str:
+    def _send(self, mail: Mail) -> str:
         if time.monotonic() > mail.offer_until:
             raise LeaseEnding
         return self.provider.send(mail.message)

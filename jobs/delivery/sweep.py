@@ -75,7 +75,7 @@ class Sweep:
 
     def _ring(self) -> None:
         # One ring, however many wait: who answers it takes all that is due.
-        email_id = self.delivery.ledger.find_overdue()
+        email_id = self.delivery.store.find_overdue()
         if email_id is not None:
             ring(self.redis, email_id)
             log.info("sweep_rang", email_id=email_id)

@@ -120,14 +120,14 @@ WITH settled AS (
 )
 SELECT id FROM settled;
 
--- name: select_overdue_email(kinds, patience_seconds, rate_slots, reserved_slots)$
+-- name: select_overdue_email(kinds, overdue_seconds, rate_slots, reserved_slots)$
 -- Find a mail of a known kind that nobody came for although a rate slot is free.
 SELECT mail.id
 FROM (VALUES (1), (2), (3), (4)) AS line (class),
 LATERAL (
     SELECT id, next_attempt_at FROM emails
     WHERE status = 'pending' AND emails.class = line.class AND kind = ANY(:kinds::text[])
-      AND next_attempt_at <= now() - make_interval(secs => :patience_seconds)
+      AND next_attempt_at <= now() - make_interval(secs => :overdue_seconds)
       AND (lease_until IS NULL OR lease_until <= now())
     ORDER BY next_attempt_at, id
     LIMIT 1

@@ -6,10 +6,7 @@ from dataclasses import replace
 import pytest
 from redis import Redis
 
-from jobs.delivery.deliver import Delivery
-from jobs.delivery.email_store import Ledger
-from jobs.delivery.retry import RetryPolicy
-from jobs.delivery.sender_pool import Hand
+from jobs.delivery import deliver
 from jobs.providers.resend import Resend
 from jobs.settings import EmailSettings
 from sql.database import Database
@@ -53,12 +50,11 @@ def make_delivery(database, database_url, httpserver):
     """Make deliveries, each with connections of its own; settings of e-mail are given by name."""
     with ExitStack() as stack:
 
-        def make(dsn=database_url, policy=None, **settings):
+        def make(dsn=database_url, provider=None, policy=None, **settings):
             chosen = replace(SETTINGS, **settings)
             database = Database(dsn, size=2, session=Session("delivery"))
             stack.callback(database.close)
-            ledger = Ledger(database, chosen, policy or RetryPolicy(attempts=chosen.retry_attempts))
-            return Delivery(ledger, Hand(Resend(KEY, httpserver.url_for("")), chosen.concurrency))
+            return deliver.make_delivery(database, chosen, provider or Resend(KEY, httpserver.url_for("")), policy)
 
         yield make
 

@@ -6,8 +6,6 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from jobs.addresses import mailbox_to_ascii, to_ascii
-from jobs.delivery.deliver import Delivery
-from jobs.delivery.sender_pool import Hand
 from jobs.mails.reply_to import find_reply_to
 from jobs.providers.resend import Resend
 from jobs.providers.sendgrid import SendGrid
@@ -67,8 +65,7 @@ def deliver_by(make_delivery):
     """Deliver what is due by a provider."""
 
     def deliver(provider):
-        made = make_delivery(sender=SENDER)
-        Delivery(made.ledger, Hand(provider, 1)).drain()
+        make_delivery(provider=provider, sender=SENDER).drain()
 
     return deliver
 

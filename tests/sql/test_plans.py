@@ -56,7 +56,7 @@ VALUES = {
     "path": "/event-types/link",
     "hold_hash": sha256(b"7").digest(),
     "kinds": ["BOOKING_CONFIRMATION", "WELCOME"],
-    "patience_seconds": 2,
+    "overdue_seconds": 2,
     "rate_slots": 30,
     "reserved_slots": 5,
 }

@@ -30,8 +30,8 @@ def crowd(rows, kind, count, *, origin=None):
 
 def claimed(delivery, limit=32):
     """Claim mails and count them by class."""
-    ids = [row["id"] for row in delivery.ledger.claim(limit)]
-    found = delivery.ledger.database
+    ids = [row["id"] for row in delivery.store.claim(limit)]
+    found = delivery.store.database
     with found.reading() as tx, tx.execute("SELECT class FROM emails WHERE id = ANY(%(ids)s)", {"ids": ids}) as cursor:
         return Counter(row[0] for row in cursor.fetchall())
 
@@ -48,7 +48,7 @@ def test_account_mail_goes_before_bookings_and_bookings_before_the_rest(make_del
     rows.promise(kinds[0], data=data)
     for kind in kinds[1:]:
         rows.promise(kind)
-    delivery.ledger.find_overdue()
+    delivery.store.find_overdue()
     # No use of these slots is for a lower class first.
     rows.execute("UPDATE email_rate_slots SET turns = 9 - slot")
     delivery.drain()
@@ -87,7 +87,7 @@ def test_no_class_starves(make_delivery, rows, rate_limit):
         found += claimed(delivery, limit=rate_limit)
         rows.execute(FREE)
     assert found.total() == 10 * rate_limit
-    open_slots = rate_limit - delivery.ledger.settings.reserved_slots
+    open_slots = rate_limit - delivery.store.settings.reserved_slots
     assert found == {ACCOUNT: 10 * rate_limit - 3 * open_slots, **dict.fromkeys((BOOKING, OTHER, BULK), open_slots)}
 
 
@@ -100,7 +100,7 @@ def test_flood_of_one_sender_is_behind_everybody_else(make_delivery, rows):
     crowd(rows, "APPOINTMENT_CONFIRMED", 10_000, origin=-1)
     late = rows.promise("BOOKING_CONFIRMATION", origin=-2)
     assert rows.ask("SELECT count(*) FROM emails WHERE class = 4")["count"] == 10_000 - AHEAD
-    ids = [row["id"] for row in make_delivery(rate_limit=100).ledger.claim(60)]
+    ids = [row["id"] for row in make_delivery(rate_limit=100).store.claim(60)]
     assert late in ids
 
 
@@ -129,9 +129,9 @@ def test_account_mail_waits_for_no_slot_that_is_kept_for_it(make_delivery, rows,
     delivery = make_delivery(rate_limit=6)
     crowd(rows, "BOOKING_CONFIRMATION", 6)
     claimed(delivery)
-    assert delivery.ledger.find_slot() > 55
-    assert delivery.ledger.find_overdue() is None
+    assert delivery.store.find_slot() > 55
+    assert delivery.store.find_overdue() is None
     welcome = rows.promise()
     rows.move(welcome, next_attempt_at="now() - interval '3 seconds'")
-    assert delivery.ledger.find_slot() is None
-    assert delivery.ledger.find_overdue() == welcome
+    assert delivery.store.find_slot() is None
+    assert delivery.store.find_overdue() == welcome

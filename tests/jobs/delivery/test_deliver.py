@@ -24,7 +24,7 @@ def claim(delivery, limit=1, rate_limit=1000):
     with delivery.database.statement() as tx:
         return emails.claim_emails(
             tx,
-            kinds=delivery.ledger.kinds,
+            kinds=delivery.store.kinds,
             limit=limit,
             lease_seconds=LEASE_SECONDS,
             rate_slots=rate_limit,
@@ -57,9 +57,9 @@ def settle_dead(delivery, row):
 
 def offer(delivery, row):
     """Go on with a claimed mail as a drain does."""
-    for mail in delivery.ledger.prepare([row], time.monotonic()):
-        delivery.hand.take(mail)
-    delivery.ledger.settle(delivery.hand.answers(within=10))
+    for mail in delivery.preparation.prepare([row], time.monotonic()):
+        delivery.pool.offer(mail)
+    delivery.settlement.settle(delivery.pool.answers(within=10))
 
 
 def at_once(work, *arguments):
@@ -406,7 +406,7 @@ def test_mail_that_waited_for_the_limit_goes_before_a_newer_one(make_delivery, r
 
 def test_limit_of_many_mails_a_second_is_waited_for_in_place(make_delivery, rows, mailbox):
     delivery = make_delivery(rate_limit=6060)
-    assert (delivery.ledger.settings.rate_slots, delivery.ledger.settings.rate_window) == (101, 1)
+    assert (delivery.store.settings.rate_slots, delivery.store.settings.rate_window) == (101, 1)
     rows.execute("INSERT INTO email_rate_slots SELECT generate_series(1, 101), now() + interval '0.3 seconds'")
     rows.promise()
     assert delivery.drain() is None
@@ -530,7 +530,7 @@ def test_mail_that_fails_for_now_is_due_again_later(delivery, rows, mailbox):
 
 def test_provider_that_is_away_costs_no_mail(make_delivery, rows, httpserver):
     delivery = make_delivery()
-    delivery.hand.provider = Resend(KEY, "http://127.0.0.1:9")
+    delivery.pool.provider = Resend(KEY, "http://127.0.0.1:9")
     email_id = rows.promise()
     for _ in range(5):
         rows.make_due()
@@ -581,7 +581,7 @@ def test_provider_that_asks_for_patience_gets_it(delivery, rows, mailbox):
 
 def test_refused_key_raises_an_alarm_and_loses_no_mail(delivery, rows, mailbox):
     email_id = rows.promise()
-    delivery.hand.provider = Resend("another key", delivery.hand.provider.api.url.removesuffix("/emails"))
+    delivery.pool.provider = Resend("another key", delivery.pool.provider.api.url.removesuffix("/emails"))
     with capture_logs() as lines:
         assert delivery.drain() > 0
     assert [(line["event"], line["log_level"]) for line in lines] == [("email_deferred", "error")]

@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 from structlog.testing import capture_logs
 
-from jobs.delivery.email_store import OFFER_WITHIN_SECONDS
+from jobs.delivery.preparation import OFFER_WITHIN_SECONDS
 from jobs.providers.resend import Resend
 from tests.jobs.rows import DATA
 from tests.jobs.servers import read_request, tcp_server
@@ -62,7 +62,7 @@ def make_sender(make_delivery, crowd):
 
         def make(concurrency=8, **settings):
             delivery = make_delivery(concurrency=concurrency, rate_limit=6000, **settings)
-            delivery.hand.provider = Resend(KEY, url)
+            delivery.pool.provider = Resend(KEY, url)
             return delivery
 
         yield make
@@ -164,7 +164,7 @@ class Defective:
 
 def test_fault_of_one_mail_harms_no_other(make_sender, rows):
     delivery = make_sender()
-    delivery.hand.provider = Defective()
+    delivery.pool.provider = Defective()
     poison = rows.promise(data={"name": "Poison"})
     for _ in range(5):
         rows.promise()
@@ -177,17 +177,17 @@ def test_fault_of_one_mail_harms_no_other(make_sender, rows):
 def test_mail_whose_lease_is_about_to_end_is_not_offered(make_sender, rows, crowd):
     delivery = make_sender()
     email_id = rows.promise()
-    claimed = delivery.ledger.claim(1)
-    (mail,) = delivery.ledger.prepare(claimed, time.monotonic() - OFFER_WITHIN_SECONDS - 1)
-    delivery.hand.take(mail)
-    assert delivery.ledger.settle(delivery.hand.answers(within=10)) == []
+    claimed = delivery.store.claim(1)
+    (mail,) = delivery.preparation.prepare(claimed, time.monotonic() - OFFER_WITHIN_SECONDS - 1)
+    delivery.pool.offer(mail)
+    assert delivery.settlement.settle(delivery.pool.answers(within=10)) == []
     assert crowd.subjects == []
     assert rows[email_id]["status"] == "pending"
 
 
 def test_mails_that_fail_side_by_side_each_have_their_retry(make_sender, rows):
     delivery = make_sender()
-    delivery.hand.provider = Resend(KEY, "http://127.0.0.1:9")
+    delivery.pool.provider = Resend(KEY, "http://127.0.0.1:9")
     email_ids = [rows.promise() for _ in range(5)]
     with capture_logs() as lines:
         wait = delivery.drain()

@@ -62,7 +62,7 @@ def test_mail_whose_next_attempt_would_lie_beyond_the_horizon_is_dead(make_deliv
 
 def test_mail_whose_worker_was_killed_is_offered_however_late(delivery, rows, mailbox):
     email_id = rows.promise()
-    delivery.ledger.claim(1)
+    delivery.store.claim(1)
     rows.move(email_id, first_offered_at=PAST, lease_until="now()")
     delivery.drain()
     assert rows[email_id]["status"] == "sent"

@@ -56,7 +56,7 @@ def test_mail_that_nobody_rang_for_is_rung_for(sweep, rows, redis, mailbox):
 
 def test_young_mail_is_left_to_the_doorbell(sweep, rows, redis, monkeypatch):
     # So long that a slow machine does not let it pass.
-    monkeypatch.setattr("jobs.delivery.email_store.PATIENCE_SECONDS", 60)
+    monkeypatch.setattr("jobs.delivery.email_store.OVERDUE_SECONDS", 60)
     email_id = rows.promise()
     rows.move(email_id, next_attempt_at="now() - interval '30 seconds'")
     sweep.look()
@@ -100,14 +100,14 @@ def test_settled_mail_is_not_rung_for(sweep, rows, redis, status):
 def test_mail_of_a_dead_worker_is_rung_for_when_its_lease_ends(sweep, rows, redis):
     email_id = rows.promise()
     rows.move(email_id, next_attempt_at=LONG_AGO)
-    assert sweep.delivery.ledger.claim(1)
+    assert sweep.delivery.store.claim(1)
     sweep.look()
     assert queued(redis) == []
 
     rows.move(email_id, lease_until=PAST)
     sweep.look()
     assert queued(redis) == [f"email-{email_id}"]
-    assert sweep.delivery.ledger.claim(1)[0]["attempts"] == 2
+    assert sweep.delivery.store.claim(1)[0]["attempts"] == 2
 
 
 def test_nobody_rings_for_mail_that_the_rate_limit_holds_back(make_sweep, rows, redis):
@@ -115,7 +115,7 @@ def test_nobody_rings_for_mail_that_the_rate_limit_holds_back(make_sweep, rows, 
     rows.move(rows.promise(), next_attempt_at=LONG_AGO)
     late = rows.promise()
     rows.move(late, next_attempt_at=LONG_AGO)
-    sweep.delivery.ledger.claim(2)
+    sweep.delivery.store.claim(2)
     sweep.look()
     assert queued(redis) == []
 

@@ -20,7 +20,7 @@ LONG_AGO = "now() - interval '3 seconds'"
 def old(make_delivery):
     """Offer the delivery of a worker that lacks a kind."""
     delivery = make_delivery()
-    delivery.ledger.kinds = sorted(KINDS - {UNKNOWN})
+    delivery.store.kinds = sorted(KINDS - {UNKNOWN})
     return delivery
 
 
@@ -58,7 +58,7 @@ def test_later_mail_does_not_wait_with_one_of_an_unknown_kind(old, rows):
     booking_id = rows.booking()
     rows.move(rows.promise(UNKNOWN, booking_id=booking_id), next_attempt_at="now() + interval '1 hour'")
     cancelled = rows.promise("BOOKING_CANCELLED", booking_id=booking_id)
-    old.ledger.find_overdue()
+    old.store.find_overdue()
     assert rows[cancelled]["wait"] < 0
 
 
@@ -67,7 +67,7 @@ def test_nobody_is_woken_for_an_unknown_kind(old, sweep, rows, redis):
     sweep.look()
     assert redis.llen("rq:queue:emails") == 0
     rows.execute("UPDATE email_rate_slots SET free_at = now() + interval '1 minute'")
-    assert old.ledger.find_slot() is None
+    assert old.store.find_slot() is None
 
 
 def test_mail_of_an_unknown_kind_outlives_its_horizon(old, rows, mailbox):
@@ -90,7 +90,7 @@ def test_unknown_kinds_that_wait_are_named_in_the_log(sweep, rows):
 
 def test_mail_that_a_worker_of_the_release_before_gives_up_as_unknown_stays_pending(delivery, rows, mailbox):
     email_id = rows.promise(UNKNOWN)
-    (row,) = delivery.ledger.claim(1)
+    (row,) = delivery.store.claim(1)
     free = rows.free_slots()
     with delivery.database.statement() as tx:
         emails.settle_failed(

@@ -77,7 +77,7 @@ def test_statements_read_the_front_of_a_long_line_only(long_line, generic):
     texts = ["text"] * BATCH
     for statement, parameters in (
         (emails.claim_emails, kinds | claim),
-        (emails.select_overdue_email, kinds | {"patience_seconds": 2, "rate_slots": 16666, "reserved_slots": 50}),
+        (emails.select_overdue_email, kinds | {"overdue_seconds": 2, "rate_slots": 16666, "reserved_slots": 50}),
         (emails.select_seconds_to_slot, kinds | {"rate_slots": 16666, "reserved_slots": 50}),
         (emails.postpone_followers, kinds | {"limit": BATCH}),
         (
