@@ -55,7 +55,7 @@ class World:
             "people of the team": [owner.id, member.id, colleague.id],
             "colleague": colleague.id,
             "asset": "docs.js",
-            **{what: owner.post(path, body).json[it]["id"] for what, (path, body, it) in made_by_the_owner().items()},
+            **{what: self.made(what, *how) for what, how in made_by_the_owner().items()},
         }
         self.to_put_back = tables_of(connection)
         for table in self.to_put_back:
@@ -67,6 +67,12 @@ class World:
     def person(self, name: str) -> Person:
         """Register somebody."""
         return Person(Client(self.app.test_client()), name.replace(" ", ""))
+
+    def made(self, what: str, path: str, body: Any, member: str) -> int:
+        """Let the owner make something, and return its id."""
+        answer = self.people["owner"].post(path, body)
+        assert answer.status_code == 201, f"MADE[{what!r}] of the test of its feature does not work: {answer.text}"
+        return int(answer.json[member]["id"])
 
     def ask(self, statement: str, *parameters: object) -> list[dict[str, Any]]:
         """Return the rows of a statement, if it has any."""
@@ -103,6 +109,9 @@ class World:
         """Send a valid request as a kind of caller."""
         caller = self.people.get(kind)
         ids = self.ids | {"caller": caller.id if caller else 1}
+        missing = set(re.findall(r"<(?:\w+:)?(\w+)>", path)) - call.ids.keys()
+        unknown = set(call.ids.values()) - ids.keys()
+        assert not missing | unknown, f"Name {missing or unknown} of {path} in MADE and ids= of the test of its feature"
         url = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: str(ids[call.ids[match[1]]]), path)
         body = call.body
         if call.body_ids:
