@@ -4,7 +4,6 @@ import ast
 import importlib
 import re
 from itertools import pairwise
-from pathlib import Path
 
 import psycopg2
 import pytest
@@ -14,41 +13,21 @@ from jobs.mails.rendering import KINDS, TEMPLATES
 from scheduling.policies.access import access_of
 from sql import queries
 from sql.database import Transaction
+from tests.tree import (
+    AREAS,
+    FILES,
+    NAMED,
+    PACKAGES,
+    ROOT,
+    SOURCES,
+    SQL_FILES,
+    STATEMENTS,
+    python_files,
+    relative,
+    tree_of,
+)
 
-ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("scheduling", "jobs", "sql", "scripts")
 LONGEST_FILE = 300
-
-
-def relative(path):
-    return str(path.relative_to(ROOT))
-
-
-def python_files(*folders):
-    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
-
-
-SOURCES = [ROOT / "wsgi.py", ROOT / "gunicorn.conf.py", *python_files(*PACKAGES)]
-SQL_FILES = sorted((ROOT / "sql/queries").glob("*.sql"))
-AREAS = [path.stem for path in SQL_FILES]
-FILES = [*SOURCES, *(ROOT / "sql").rglob("*.sql"), *python_files("tests/scheduling"), Path(__file__)]
-
-
-def tree_of(path):
-    return ast.parse(path.read_text(), str(path))
-
-
-def statements():
-    """Yield area, name and text of every statement."""
-    for area in AREAS:
-        loaded = getattr(queries, area)
-        for name in loaded.available_queries:
-            if not name.endswith("_cursor"):
-                yield area, name, getattr(loaded, name).sql
-
-
-STATEMENTS = list(statements())
-NAMED = [f"{area}.{name}" for area, name, _ in STATEMENTS]
 
 
 def is_setter(node):
@@ -104,7 +83,8 @@ def test_imports_sit_at_the_top(path):
 def test_no_file_is_longer_than_300_lines():
     lengths = {relative(path): len(path.read_text().splitlines()) for path in FILES}
     assert len(lengths) > 60
-    assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}
+    too_long = {name: length for name, length in lengths.items() if length > LONGEST_FILE}
+    assert too_long == {}, "split each of these files by idea"
 
 
 # Routes, settings, processes

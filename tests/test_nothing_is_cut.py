@@ -3,7 +3,7 @@
 import ast
 import re
 
-from tests.test_architecture import ROOT, SQL_FILES, STATEMENTS, python_files, relative, tree_of
+from tests.tree import ROOT, SQL_FILES, STATEMENTS, python_files, relative, tree_of
 
 # What takes a limit and is not a page of a list, which has a Link to the next one.
 LIMITED = {
@@ -83,7 +83,11 @@ def test_every_statement_with_a_limit_is_paged_or_known():
 
 
 def test_every_slice_is_known():
-    files = [*python_files("scheduling", "jobs", "sql"), *(ROOT / "scripts").glob("*.py")]
+    files = [
+        *python_files("scheduling", "jobs", "sql"),
+        *(ROOT / "scripts").glob("*.py"),
+        *python_files("scripts/project", "scripts/stack"),
+    ]
     found = {relative(path): slices_of(path) for path in files}
     known = {name: set(slices) for name, slices in SLICES.items()}
     assert {name: slices for name, slices in found.items() if slices} == known

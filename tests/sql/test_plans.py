@@ -15,7 +15,8 @@ from tests.databases import ask, connected, empty_database
 from tests.jobs.analytics.events import Events
 from tests.oldest import oldest_server
 from tests.sql.plans import BOOKING, HEAVY, LARGE, generic_plan_of, load, plan_of
-from tests.test_architecture import STATEMENTS, single_statements
+from tests.test_architecture import single_statements
+from tests.tree import STATEMENTS
 
 PAGE = 100
 DEPTH = 10_000

@@ -3,74 +3,16 @@
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
-import psycopg2
 import pytest
 
 from jobs.analytics.rollup import Rollup
-from sql.database import Database
-from sql.pool import Session
 from sql.queries import analytics
-from tests.databases import ask, connected, migrated_database
-from tests.jobs.analytics.events import Events
-from tests.waiting import eventually
+from tests.databases import ask, connected
 
 TYPES = ("click", "view", "purchase", "rare")
 MICROSECOND = timedelta(microseconds=1)
-
-
-@pytest.fixture(scope="session")
-def database_url(lone_server):
-    """Offer a database on a server where no transaction is open but those of the test."""
-    with migrated_database(lone_server) as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def connection(database_url):
-    """Open a connection to it."""
-    with connected(database_url) as connection:
-        yield connection
-
-
-@pytest.fixture
-def events(database):
-    """Offer the events."""
-    return Events(database)
-
-
-@pytest.fixture
-def make_rollup(database, database_url):
-    """Make rollups, each with a connection of its own."""
-    with ExitStack() as stack:
-
-        def make(batch=100):
-            rollup = Rollup(Database(database_url, size=1, session=Session("rollup")), 0, batch)
-            stack.callback(rollup.database.close)
-            return rollup
-
-        yield make
-
-
-@pytest.fixture
-def rollup(make_rollup):
-    """Offer the rollup of one worker."""
-    return make_rollup()
-
-
-@pytest.fixture
-def open_transaction(database_url):
-    """Open transactions that stay open until the test ends them."""
-    with ExitStack() as stack:
-
-        def make():
-            connection = stack.enter_context(connected(database_url))
-            connection.autocommit = False
-            return connection
-
-        yield make
 
 
 def some_time(chance):
@@ -233,97 +175,3 @@ def test_rollup_that_is_broken_off_has_done_nothing(events, rollup):
         tx.rollback()
     assert events.ask("SELECT recorded_by::text, event_id FROM analytics_rollup") == before
     events.check()
-
-
-def test_who_is_removed_while_events_wait_is_nobody_in_all_of_them(events, rollup):
-    alice, bob = events.person(1), events.person(2)
-    for user_id in (alice, bob):
-        events.log(user_id)
-        events.log(user_id, ago=timedelta(days=29))
-    rollup.catch_up()
-    events.log(alice, "view")
-    events.ask("DELETE FROM users WHERE id = %s", (alice,))
-    events.check()
-    assert [row["unique_users"] for row in events.dashboard()] == [1, 1, 0]
-    rollup.catch_up()
-    events.check()
-
-
-def test_nobody_is_removed_while_events_are_added_up(events, rollup, database):
-    alice = events.person(1)
-    with rollup.database.transaction() as tx:
-        assert analytics.try_analytics_lock(tx)
-        with pytest.raises(psycopg2.errors.LockNotAvailable):
-            events.ask("SET lock_timeout = '50ms'; DELETE FROM users WHERE id = %s", (alice,))
-    events.ask("RESET lock_timeout")
-
-
-@pytest.mark.parametrize("distance", [1_000_000_000, 50])
-def test_copy_on_another_server_is_added_up_anew(events, rollup, distance):
-    # As pg_restore leaves it: the rows are there, and their transactions have numbers of the other server.
-    alice = events.person(1)
-    events.log(alice, "before")
-    events.log(None, "before", timedelta(days=40))
-    rollup.catch_up()
-    events.log(alice, "tail")
-    events.ask(
-        "UPDATE analytics_events SET recorded_by = (recorded_by::text::bigint + %(distance)s)::text::xid8;"
-        "UPDATE analytics_rollup SET recorded_by = (recorded_by::text::bigint + %(distance)s)::text::xid8",
-        {"distance": distance},
-    )
-    events.log(alice, "after")
-    events.check()
-    rollup.catch_up()
-    events.check()
-    events.log(alice, "after")
-    eventually(lambda: rollup.catch_up() or events.waiting() == 0)
-    events.check()
-    (total, *_) = events.dashboard(366)
-    assert (total["count"], total["unique_users"]) == (5, 1)
-
-
-def test_rollup_begins_anew_when_it_is_told_to(events, rollup):
-    events.log()
-    rollup.catch_up()
-    events.ask("UPDATE analytics_events SET event_type = 'view'; UPDATE analytics_rollup SET written_by = '0'")
-    events.check()
-    rollup.catch_up()
-    events.check()
-
-
-def test_counts_that_no_period_reaches_back_to_are_forgotten(events, rollup):
-    alice = events.person(1)
-    events.log(alice, "old", timedelta(days=400))
-    events.log(alice, "new", timedelta(days=366))
-    rollup.catch_up()
-    rollup.tidy()
-    assert events.ask("SELECT DISTINCT event_type FROM analytics_counts ORDER BY 1") == [
-        {"event_type": ""},
-        {"event_type": "new"},
-    ]
-    # Who comes back after so long is taken out of a bucket that is no longer there.
-    events.log(alice, "old")
-    rollup.catch_up()
-    events.check()
-
-
-def test_rollup_adds_up_by_itself_until_it_is_stopped(events, rollup):
-    rollup.start()
-    events.log()
-    eventually(lambda: events.waiting() == 0)
-    rollup.stop(within=5)
-    events.log()
-    assert events.waiting() == 1
-    events.check()
-
-
-def test_rollup_outlives_postgresql(make_rollup, events):
-    rollup = make_rollup()
-    rollup.start()
-    events.ask(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE application_name = 'rollup' AND datname = current_database()"
-    )
-    events.log()
-    eventually(lambda: events.waiting() == 0)
-    rollup.stop(within=5)

@@ -40,3 +40,8 @@ def read_event(text):
     calendar = Calendar.from_ical(text)
     (event,) = calendar.walk("VEVENT")
     return calendar, event
+
+
+def words(text):
+    """Return a text without the breaks of its lines."""
+    return " ".join(text.split())
