@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response, g
 
+from jobs import notifications
 from scheduling.appointments.booking import cancel, move_as_host, seize
 from scheduling.context import caller_id, now, outbox, reading, services, statement, transaction
 from scheduling.errors import CONSTRAINTS, ApiError, booking_conflict, invalid, not_found
@@ -48,7 +49,9 @@ def create_booking(slot: dict[str, Any]) -> tuple[Response, int, dict[str, str]]
     """Book a time; the confirmation follows by e-mail and notification."""
     _refuse_past(slot["start_time"])
     with statement() as tx:
-        booking = bookings.insert_booking(tx, user_id=caller_id(), request_id=g.request_id, **slot)
+        booking = bookings.insert_booking(
+            tx, user_id=caller_id(), request_id=g.request_id, **slot, **notifications.BOOKING_CONFIRMED
+        )
         if booking["id"] is not None:
             outbox.announce(tx, booking["email_id"])
     conflicts, _ = _split(booking)
@@ -131,6 +134,7 @@ def cancel_booking(booking_id: int) -> Response:
             user_id=caller_id(),
             versions=expected_versions(booking_id),
             request_id=g.request_id,
+            **notifications.BOOKING_CANCELLED,
         )
         if booking and booking["email_id"] is not None:
             outbox.announce(tx, booking["email_id"])
@@ -156,6 +160,7 @@ def restore_booking(booking_id: int) -> Response:
             user_id=caller_id(),
             versions=expected_versions(booking_id),
             request_id=g.request_id,
+            **notifications.BOOKING_RESTORED,
         )
         if booking and booking["email_id"] is not None:
             outbox.announce(tx, booking["email_id"])

@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Response, g
 
+from jobs import notifications
 from scheduling.context import caller_id, outbox, reading, statement
 from scheduling.errors import ApiError, not_found
 from scheduling.http.blueprint import Blueprint
@@ -114,6 +115,7 @@ def add_member(invitation: dict[str, Any], organization_id: int) -> tuple[dict[s
             user_id=caller_id(),
             request_id=g.request_id,
             **invitation,
+            **notifications.MEMBER_ADDED[invitation["role"]],
         )
         if member and member["email_id"] is not None:
             outbox.announce(tx, member["email_id"])

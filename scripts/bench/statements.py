@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 import psycopg2
 from psycopg2.extensions import parse_dsn
 
+from jobs.notifications import BOOKING_CONFIRMED
 from scripts.bench.errors import BenchError
 from scripts.bench.load import Load
 from scripts.bench.measure import Bench
@@ -58,6 +59,8 @@ PARAMETERS = {
 VALUES = {
     "token_id": "bench",
     "title": "Meeting about the bench",
+    "notification_title": BOOKING_CONFIRMED["notification_title"],
+    "notification_message": BOOKING_CONFIRMED["notification_message"],
     "exclusive": "false",
     "request_id": "bench",
     # One more tells whether there is another page.

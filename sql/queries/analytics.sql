@@ -93,8 +93,8 @@ FROM event LEFT JOIN users ON users.id = user_id
 ORDER BY event.created_at DESC, event.id DESC;
 
 -- name: try_analytics_lock()$
--- Hold all that adds up or tidies events until the end of the transaction; false when somebody else does.
-SELECT pg_try_advisory_xact_lock(7316420002);
+-- Lock all that adds events up or tends the months until the end of the transaction; false when somebody else has it.
+SELECT try_lock_analytics();
 
 -- name: reset_foreign_rollup()$
 -- Begin anew where the numbers of transactions come from another server; tell whether that was so.

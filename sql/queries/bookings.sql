@@ -1,43 +1,24 @@
--- One diary, one lock: whoever writes an exclusive entry, or changes an entry, holds the diary alone; ordinary
--- entries share it. The lock is a statement of its own so that the next one sees what was committed meanwhile.
--- In the way of an exclusive entry is also what claims time around it, and a hold, which is no booking.
+-- Who writes an exclusive entry, or changes an entry, locks the diary (lock_diary); ordinary entries share it
+-- (share_diary). The lock is a statement of its own so that the next one sees what was committed meanwhile.
+-- conflicts_in_diary tells what an entry overlaps. jobs/notifications.py has the words of notifications.
 
--- name: insert_booking(user_id, title, start_time, end_time, exclusive, request_id)^
+-- name: insert_booking(user_id, title, start_time, end_time, exclusive, notification_title, notification_message, request_id)^
 -- Book a time, with its notification and its e-mail. A row without id: the time is taken.
-SELECT CASE WHEN :exclusive THEN pg_advisory_xact_lock(1, mod(:user_id::bigint, 2147483647)::integer)
-            ELSE pg_advisory_xact_lock_shared(1, mod(:user_id::bigint, 2147483647)::integer) END;
+SELECT CASE WHEN :exclusive THEN lock_diary(:user_id) ELSE share_diary(:user_id) END;
 WITH overlap AS MATERIALIZED (
-    SELECT coalesce(array_agg(DISTINCT id ORDER BY id), '{}') AS conflicts
-    FROM (
-        SELECT id FROM bookings
-        WHERE user_id = :user_id AND status = 'confirmed'
-          AND start_time < :end_time::timestamptz AND end_time > :start_time::timestamptz
-          AND start_time > :start_time::timestamptz - interval '1 day'
-        UNION ALL
-        SELECT id FROM bookings
-        WHERE user_id = :user_id AND status = 'confirmed' AND end_time - start_time > interval '1 day'
-          AND end_time > :start_time::timestamptz AND start_time <= :start_time::timestamptz - interval '1 day'
-        UNION ALL
-        SELECT booking_id FROM claims
-        WHERE :exclusive AND user_id = :user_id AND booking_id IS NOT NULL
-          AND during && tstzrange(:start_time::timestamptz, :end_time::timestamptz)
-    ) AS overlapping
+    SELECT conflicts, is_held
+    FROM conflicts_in_diary(:user_id, :start_time::timestamptz, :end_time::timestamptz, NULL, :exclusive)
 ), booking AS (
     INSERT INTO bookings (user_id, title, start_time, end_time, exclusive)
     SELECT :user_id, :title, :start_time::timestamptz, :end_time::timestamptz, :exclusive
     FROM overlap
-    WHERE NOT :exclusive OR (conflicts = '{}' AND NOT EXISTS (
-        SELECT FROM claims JOIN holds ON holds.id = hold_id
-        WHERE claims.user_id = :user_id AND during && tstzrange(:start_time::timestamptz, :end_time::timestamptz)
-          AND expires_at > now()))
+    WHERE NOT (:exclusive AND (conflicts <> '{}' OR is_held))
     RETURNING id, user_id, title, start_time, end_time, status, exclusive, version, created_at, updated_at,
               uid, event_type_uid, guest, coalesce(hosts, ARRAY[user_id]) AS hosts, assignment
 ), notification AS (
     INSERT INTO notifications (user_id, type, title, message, metadata)
-    SELECT user_id, 'BOOKING_CONFIRMED', 'Booking "' || title || '" confirmed',
-           'Your booking "' || title || '" is confirmed for '
-               || to_char(start_time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC.',
-           jsonb_build_object('booking_id', id)
+    SELECT user_id, 'BOOKING_CONFIRMED', format(:notification_title, title),
+           format(:notification_message, title, utc_text(start_time)), jsonb_build_object('booking_id', id)
     FROM booking
 ), email AS (
     INSERT INTO emails (kind, recipient, data, booking_id, request_id)
@@ -78,7 +59,7 @@ WHERE id = :booking_id AND user_id = :user_id;
 -- name: change_booking(booking_id, user_id, title, start_time, end_time, versions)^
 -- Change a booking as a whole; what changes nothing leaves it as it is. No row: not there. A refusal says why nothing
 -- was changed.
-SELECT pg_advisory_xact_lock(1, mod(:user_id::bigint, 2147483647)::integer);
+SELECT lock_diary(:user_id);
 WITH target AS MATERIALIZED (
     SELECT id, uid, user_id, status, exclusive, version,
            -- An entry that was laid over an exclusive one does not keep it from being renamed.
@@ -98,29 +79,8 @@ WITH target AS MATERIALIZED (
                 WHEN uid IS NOT NULL THEN 'appointment'
                 WHEN status = 'cancelled' THEN 'booking_cancelled'
                 WHEN exclusive AND moves AND (conflicts <> '{}' OR is_held) THEN 'booking_conflict' END AS refusal
-    FROM target, LATERAL (
-        SELECT coalesce(array_agg(DISTINCT id ORDER BY id), '{}') AS conflicts
-        FROM (
-            SELECT id FROM bookings
-            WHERE user_id = target.user_id AND id <> target.id AND status = 'confirmed'
-              AND start_time < target.end_time AND end_time > target.start_time
-              AND start_time > target.start_time - interval '1 day'
-            UNION ALL
-            SELECT id FROM bookings
-            WHERE user_id = target.user_id AND id <> target.id AND status = 'confirmed'
-              AND end_time - start_time > interval '1 day'
-              AND end_time > target.start_time AND start_time <= target.start_time - interval '1 day'
-            UNION ALL
-            SELECT booking_id FROM claims
-            WHERE target.exclusive AND user_id = target.user_id AND booking_id <> target.id
-              AND during && tstzrange(target.start_time, greatest(target.start_time, target.end_time))
-        ) AS overlapping
-    ) AS overlap, LATERAL (
-        SELECT target.exclusive AND EXISTS (
-            SELECT FROM claims JOIN holds ON holds.id = hold_id
-            WHERE claims.user_id = target.user_id AND expires_at > now()
-              AND during && tstzrange(target.start_time, greatest(target.start_time, target.end_time))) AS is_held
-    ) AS hold
+    FROM target,
+         conflicts_in_diary(target.user_id, target.start_time, target.end_time, target.id, target.exclusive)
 ), changed AS (
     UPDATE bookings
     SET title = verdict.title, start_time = verdict.start_time, end_time = verdict.end_time,
@@ -137,9 +97,9 @@ SELECT changed.id, changed.user_id, changed.title, changed.start_time, changed.e
        hosts, assignment, refusal, conflicts, verdict.uid AS appointment
 FROM verdict LEFT JOIN changed ON true;
 
--- name: cancel_booking(booking_id, user_id, versions, request_id)^
+-- name: cancel_booking(booking_id, user_id, versions, notification_title, notification_message, request_id)^
 -- Cancel a booking, with its notification and its e-mail. No row: not there, or cancelled already.
-SELECT pg_advisory_xact_lock(1, mod(:user_id::bigint, 2147483647)::integer);
+SELECT lock_diary(:user_id);
 WITH verdict AS MATERIALIZED (
     SELECT id, uid,
            CASE WHEN NOT version = ANY(coalesce(:versions::bigint[], ARRAY[version])) THEN 'precondition_failed'
@@ -155,10 +115,8 @@ WITH verdict AS MATERIALIZED (
               bookings.uid, event_type_uid, guest, coalesce(hosts, ARRAY[user_id]) AS hosts, assignment
 ), notification AS (
     INSERT INTO notifications (user_id, type, title, message, metadata)
-    SELECT user_id, 'BOOKING_CANCELLED', 'Booking "' || title || '" cancelled',
-           'Your booking "' || title || '" on '
-               || to_char(start_time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC was cancelled.',
-           jsonb_build_object('booking_id', id)
+    SELECT user_id, 'BOOKING_CANCELLED', format(:notification_title, title),
+           format(:notification_message, title, utc_text(start_time)), jsonb_build_object('booking_id', id)
     FROM changed
 ), email AS (
     INSERT INTO emails (kind, recipient, data, booking_id, request_id)
@@ -174,9 +132,9 @@ SELECT changed.id, user_id, title, start_time, end_time, status, exclusive, vers
        changed.uid, event_type_uid, guest, hosts, assignment, refusal, email.id AS email_id, verdict.uid AS appointment
 FROM verdict LEFT JOIN changed ON true LEFT JOIN email ON true;
 
--- name: restore_booking(booking_id, user_id, versions, request_id)^
+-- name: restore_booking(booking_id, user_id, versions, notification_title, notification_message, request_id)^
 -- Confirm a cancelled booking again, as if it were new. No row: not there. A refusal says why nothing was changed.
-SELECT pg_advisory_xact_lock(1, mod(:user_id::bigint, 2147483647)::integer);
+SELECT lock_diary(:user_id);
 WITH verdict AS MATERIALIZED (
     SELECT target.id, conflicts,
            CASE WHEN uid IS NOT NULL AND status = 'cancelled' THEN 'guest_booking'
@@ -184,29 +142,8 @@ WITH verdict AS MATERIALIZED (
                 WHEN NOT version = ANY(coalesce(:versions::bigint[], ARRAY[version])) THEN 'precondition_failed'
                 WHEN status = 'confirmed' THEN 'booking_not_cancelled'
                 WHEN exclusive AND (conflicts <> '{}' OR is_held) THEN 'booking_conflict' END AS refusal
-    FROM bookings AS target, LATERAL (
-        SELECT coalesce(array_agg(DISTINCT id ORDER BY id), '{}') AS conflicts
-        FROM (
-            SELECT id FROM bookings
-            WHERE user_id = target.user_id AND id <> target.id AND status = 'confirmed'
-              AND start_time < target.end_time AND end_time > target.start_time
-              AND start_time > target.start_time - interval '1 day'
-            UNION ALL
-            SELECT id FROM bookings
-            WHERE user_id = target.user_id AND id <> target.id AND status = 'confirmed'
-              AND end_time - start_time > interval '1 day'
-              AND end_time > target.start_time AND start_time <= target.start_time - interval '1 day'
-            UNION ALL
-            SELECT booking_id FROM claims
-            WHERE target.exclusive AND user_id = target.user_id AND booking_id <> target.id
-              AND during && tstzrange(target.start_time, greatest(target.start_time, target.end_time))
-        ) AS overlapping
-    ) AS overlap, LATERAL (
-        SELECT target.exclusive AND EXISTS (
-            SELECT FROM claims JOIN holds ON holds.id = hold_id
-            WHERE claims.user_id = target.user_id AND expires_at > now()
-              AND during && tstzrange(target.start_time, greatest(target.start_time, target.end_time))) AS is_held
-    ) AS hold
+    FROM bookings AS target,
+         conflicts_in_diary(target.user_id, target.start_time, target.end_time, target.id, target.exclusive)
     WHERE target.id = :booking_id AND target.user_id = :user_id
 ), changed AS (
     UPDATE bookings
@@ -217,10 +154,8 @@ WITH verdict AS MATERIALIZED (
               bookings.uid, event_type_uid, guest, coalesce(hosts, ARRAY[user_id]) AS hosts, assignment
 ), notification AS (
     INSERT INTO notifications (user_id, type, title, message, metadata)
-    SELECT user_id, 'BOOKING_CONFIRMED', 'Booking "' || title || '" confirmed',
-           'Your booking "' || title || '" is confirmed again for '
-               || to_char(start_time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC.',
-           jsonb_build_object('booking_id', id)
+    SELECT user_id, 'BOOKING_CONFIRMED', format(:notification_title, title),
+           format(:notification_message, title, utc_text(start_time)), jsonb_build_object('booking_id', id)
     FROM changed
 ), email AS (
     INSERT INTO emails (kind, recipient, data, booking_id, request_id)

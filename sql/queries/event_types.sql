@@ -159,19 +159,13 @@ FROM verdict LEFT JOIN changed ON true;
 
 -- name: delete_event_type(uid, user_id, versions)^
 -- Delete an event type. No row: not there. A refusal says why it was not deleted. Its holds and bookings change with it,
--- so their diaries are locked, after the event type and in the order of lock_diaries.
+-- so their diaries are locked, after the event type.
 SELECT FROM event_types WHERE uid = :uid FOR UPDATE;
-SELECT pg_advisory_xact_lock(1, key)
-FROM (
-    SELECT DISTINCT mod(user_id, 2147483647)::integer AS key
-    FROM (
-        SELECT user_id FROM bookings WHERE event_type_uid = :uid AND status = 'confirmed'
-        UNION ALL
-        SELECT unnest(holds.hosts) FROM holds JOIN event_types ON event_types.id = event_type_id
-        WHERE event_types.uid = :uid
-    ) AS host (user_id)
-    ORDER BY key
-) AS diary;
+SELECT lock_diaries(ARRAY(
+    SELECT user_id FROM bookings WHERE event_type_uid = :uid AND status = 'confirmed'
+    UNION ALL
+    SELECT unnest(holds.hosts) FROM holds JOIN event_types ON event_types.id = event_type_id
+    WHERE event_types.uid = :uid));
 WITH verdict AS MATERIALIZED (
     SELECT id,
            CASE WHEN NOT CASE WHEN organization_id IS NULL THEN owner_id = :user_id::bigint

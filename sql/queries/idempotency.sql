@@ -1,6 +1,6 @@
 -- name: lock_key(user_id, key)$
--- Hold a key until the end of the transaction; false when another request holds it.
-SELECT pg_try_advisory_xact_lock(hashtextextended(:key, :user_id::bigint));
+-- Lock a key until the end of the transaction; false when another request has it.
+SELECT try_lock_idempotency_key(:user_id, :key);
 
 -- name: select_answer(user_id, key)^
 -- Find what the first request under a key was answered.
@@ -23,8 +23,8 @@ WHERE (user_id, key) IN (
     SELECT user_id, key FROM idempotency_keys WHERE created_at < now() - interval '24 hours' LIMIT :limit);
 
 -- name: lock_guest_key(address, path, key)$
--- Hold a key of somebody who is not signed in until the end of the transaction; false when another request holds it.
-SELECT pg_try_advisory_xact_lock(hashtextextended(concat_ws(' ', :address::text, :path::text, :key::text), 0));
+-- Lock a key of somebody who is not signed in until the end of the transaction; false when another request has it.
+SELECT try_lock_guest_idempotency_key(:address, :path, :key);
 
 -- name: select_guest_answer(address, path, key)^
 -- Find what the first request under a key of somebody who is not signed in was answered.

@@ -67,23 +67,20 @@ FROM target LEFT JOIN changed ON true;
 
 -- name: delete_organization(organization_id, user_id)^
 -- Delete an organization for its owner. No row: not there for the caller. No id, for its owner: deleted meanwhile. What
--- hangs on it is locked first, in the order of lock_diaries.
+-- hangs on it is locked first: its event types, and then the diaries of their hosts.
 SELECT FROM organizations WHERE id = :organization_id AND owner_id = :user_id FOR UPDATE;
 SELECT FROM event_types JOIN organizations ON organizations.id = organization_id
 WHERE organization_id = :organization_id AND organizations.owner_id = :user_id
 ORDER BY event_types.id
 FOR UPDATE OF event_types;
-SELECT pg_advisory_xact_lock(1, key)
-FROM (
-    SELECT DISTINCT mod(host.user_id, 2147483647)::integer AS key
+SELECT lock_diaries(ARRAY(
+    SELECT host.user_id
     FROM organizations JOIN event_types ON organization_id = organizations.id, LATERAL (
         SELECT user_id FROM bookings WHERE event_type_uid = event_types.uid AND status = 'confirmed'
         UNION ALL
         SELECT unnest(hosts) FROM holds WHERE event_type_id = event_types.id
     ) AS host (user_id)
-    WHERE organizations.id = :organization_id AND organizations.owner_id = :user_id
-    ORDER BY key
-) AS diary;
+    WHERE organizations.id = :organization_id AND organizations.owner_id = :user_id));
 WITH target AS (
     SELECT organizations.id, owner_id = :user_id AS is_owner
     FROM organizations JOIN organization_members ON organization_members.organization_id = organizations.id
@@ -95,7 +92,7 @@ WITH target AS (
 )
 SELECT deleted.id, is_owner FROM target LEFT JOIN deleted ON true;
 
--- name: insert_member(organization_id, user_id, email, role, request_id)^
+-- name: insert_member(organization_id, user_id, email, role, notification_title, notification_message, request_id)^
 -- Add a person by address, with notification and e-mail. No row: not there for the caller. Then, in this order:
 -- is_owner says whether the caller may, invited_id whether the address is known, membership_id whether it was new.
 WITH organization AS (
@@ -113,10 +110,8 @@ WITH organization AS (
     RETURNING id, user_id, role, joined_at
 ), notification AS (
     INSERT INTO notifications (user_id, type, title, message, metadata)
-    SELECT member.user_id, 'ORG_INVITE', 'You''ve been added to "' || organization.name || '"',
-           'You are now ' || CASE member.role WHEN 'admin' THEN 'an admin' ELSE 'a member' END
-               || ' of "' || organization.name || '".',
-           jsonb_build_object('organization_id', organization.id)
+    SELECT member.user_id, 'ORG_INVITE', format(:notification_title, organization.name),
+           format(:notification_message, organization.name), jsonb_build_object('organization_id', organization.id)
     FROM member, organization
 ), email AS (
     INSERT INTO emails (kind, recipient, data, origin, request_id)

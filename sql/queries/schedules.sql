@@ -1,9 +1,9 @@
--- One person, one lock: whoever writes schedules holds all of a person's, so that one of them at most is the default.
+-- Who writes a schedule locks all of the person's (lock_schedules), so that one of them at most is the default.
 -- The lock is a statement of its own so that the next one sees what was committed meanwhile.
 
 -- name: insert_schedule(user_id, name, time_zone, rules, overrides, is_default)^
 -- Write down when a person can be booked. The first schedule is the default; a new default takes it from the old one.
-SELECT pg_advisory_xact_lock(2, mod(:user_id::bigint, 2147483647)::integer);
+SELECT lock_schedules(:user_id);
 WITH former AS (
     UPDATE schedules SET is_default = false, version = version + 1, updated_at = now()
     WHERE user_id = :user_id AND is_default AND :is_default
@@ -33,7 +33,7 @@ WHERE id = :schedule_id AND user_id = :user_id;
 -- name: change_schedule(schedule_id, user_id, name, time_zone, rules, overrides, is_default, versions)^
 -- Change a schedule; a new default takes it from the old one. What changes nothing leaves it as it is. No row: not
 -- there. A refusal says why nothing was changed.
-SELECT pg_advisory_xact_lock(2, mod(:user_id::bigint, 2147483647)::integer);
+SELECT lock_schedules(:user_id);
 WITH verdict AS MATERIALIZED (
     SELECT id,
            (name, time_zone, rules, overrides, is_default) IS DISTINCT FROM
@@ -64,7 +64,7 @@ FROM verdict LEFT JOIN changed ON true;
 
 -- name: delete_schedule(schedule_id, user_id, versions)^
 -- Delete a schedule; event types that had it fall back to the default of each host. No row: not there.
-SELECT pg_advisory_xact_lock(2, mod(:user_id::bigint, 2147483647)::integer);
+SELECT lock_schedules(:user_id);
 WITH verdict AS MATERIALIZED (
     SELECT id, CASE WHEN NOT version = ANY(coalesce(:versions::bigint[], ARRAY[version]))
                     THEN 'precondition_failed' END AS refusal

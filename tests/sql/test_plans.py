@@ -180,6 +180,32 @@ def test_unread_badge_is_counted_in_the_index_of_what_is_unread(loaded):
         assert explain(loaded, text, {"user_id": HEAVY}).indexes == {"notifications_user_id_unread_idx"}
 
 
+# Eighteen bookings that begin in the day before, each on its own page.
+MOST_FOR_A_DIARY = 18 + MOST_FOR_A_ROW
+CONFLICTS = {
+    "of a new entry": """
+        SELECT conflicts, is_held FROM conflicts_in_diary(
+            %(user_id)s, %(starts)s::timestamptz, %(starts)s::timestamptz + interval '1 hour', NULL, %(exclusive)s)
+        """,
+    "of an entry that is there": """
+        SELECT conflicts, is_held FROM bookings AS target, conflicts_in_diary(
+            target.user_id, target.start_time, target.end_time, target.id, %(exclusive)s)
+        WHERE target.id = %(booking_id)s
+        """,
+}
+
+
+@pytest.mark.parametrize("explain", [plan_of, generic_plan_of])
+@pytest.mark.parametrize("exclusive", [True, False])
+@pytest.mark.parametrize("text", CONFLICTS.values(), ids=CONFLICTS)
+def test_function_that_finds_conflicts_is_inlined_and_asks_indexes(loaded, text, exclusive, explain):
+    plan = explain(loaded, text, VALUES | {"exclusive": exclusive})
+    assert not [node for node in plan.nodes() if node["Node Type"] == "Function Scan"]
+    assert {"bookings_user_id_start_time_id_idx", "bookings_user_id_long_idx"} <= plan.indexes
+    assert not plan.read_whole & LARGE
+    assert plan.buffers <= MOST_FOR_A_DIARY, plan.buffers
+
+
 def test_dashboard_is_exact_for_a_million_events(loaded):
     Events(loaded).check()
 
