@@ -1,1 +1,1 @@
-"""All that runs in the worker, and the one door into it."""
+"""Everything that runs in the worker, and the outbox by which the API reaches it."""

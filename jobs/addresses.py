@@ -11,7 +11,7 @@ def to_ascii(address: str) -> str:
     Raises ValueError for a domain that is none.
     """
     local, at, domain = address.rpartition("@")
-    # What is ASCII is left alone: mail servers know names that IDNA does not allow.
+    # ASCII domains stay as they are: mail servers accept names that IDNA does not allow.
     return address if domain.isascii() else f"{local}{at}{idna.encode(domain, uts46=True).decode()}"
 
 

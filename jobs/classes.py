@@ -1,15 +1,15 @@
-"""The classes of mail, in the order in which they go; the trigger `class_email` gives a row its class."""
+"""The classes of mail, in the order in which they are offered; the trigger `class_email` gives a row its class."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 CLASSES: Mapping[int, str] = MappingProxyType(
     {
-        # What somebody waits for who signs up or fears for an account.
+        # People wait for these while they sign up or change their account.
         1: "account",
         2: "booking",
         3: "other",
-        # What one sender has put into the line beyond a few.
+        # More than a few mails of one sender that wait at the same time.
         4: "bulk",
     }
 )

@@ -1,4 +1,4 @@
-"""Connections to Redis: verified where encrypted, short of patience, without retries of their own."""
+"""Connect to Redis with short time-outs, without retries, and with verified certificates."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,18 +17,18 @@ class RedisAddress:
     url: str = field(repr=False)
     # A file with one more certificate authority.
     ca_cert: str = ""
-    # Off where a platform signs its own certificates: encrypted all the same, with whoever answers.
+    # Off where a platform signs its own certificates: the connection is encrypted, and the server is not verified.
     verifies: bool = True
 
 
-def redis_options(address: RedisAddress, *, patience: float) -> dict[str, Any]:
-    """Return the options of a client; `patience` in seconds bounds connecting and each answer.
+def redis_options(address: RedisAddress, *, timeout: float) -> dict[str, Any]:
+    """Return the options of a client; `timeout`, in seconds, bounds connecting and each answer.
 
-    redis-py retries ten times by default, which turns a Redis that is away into a request that hangs.
+    By default redis-py retries ten times, so that a request hangs while Redis is away.
     """
     options: dict[str, Any] = {
-        "socket_connect_timeout": patience,
-        "socket_timeout": patience,
+        "socket_connect_timeout": timeout,
+        "socket_timeout": timeout,
         "retry": Retry(NoBackoff(), 0),
         "health_check_interval": 0,
     }
@@ -40,6 +40,6 @@ def redis_options(address: RedisAddress, *, patience: float) -> dict[str, Any]:
     return options
 
 
-def connect_redis(address: RedisAddress, *, patience: float) -> Redis:
+def connect_redis(address: RedisAddress, *, timeout: float) -> Redis:
     """Return a client; it connects when it is first used."""
-    return Redis.from_url(address.url, **redis_options(address, patience=patience))
+    return Redis.from_url(address.url, **redis_options(address, timeout=timeout))

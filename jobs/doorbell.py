@@ -1,4 +1,4 @@
-"""The doorbell tells RQ that a row waits in the outbox. It may fail silently: the row does not, and the sweep looks."""
+"""Tell RQ that an e-mail waits in the outbox. This may fail: the row stays, and the sweep finds it."""
 
 import os
 import threading
@@ -22,16 +22,16 @@ JOBS = frozenset({JOB, "jobs.delivery.deliver.deliver_email"})
 
 # Longer than the longest attempt; then RQ interrupts the job, and the lease of the row runs out by itself.
 JOB_TIMEOUT = 60
-# Whoever answers a ring takes all that is due: one more than these would tell nobody anything.
-ENOUGH = 100
-# After a ring the next one waits a little, and stands for all rows that have come meanwhile.
+# A job delivers all that is due, so more jobs than these would add nothing.
+MOST_JOBS = 100
+# The thread pauses after each job, and one job stands for all rows that have come meanwhile.
 _PAUSE_SECONDS = 0.05
 
 
-def ring(redis: Redis, email_id: int) -> None:
+def queue_job(redis: Redis, email_id: int) -> None:
     """Put a job for a row on the queue, unless enough of them wait; raise RedisError when Redis is away."""
     queue = Queue(QUEUE, connection=redis, serializer="json")
-    if queue.count < ENOUGH:
+    if queue.count < MOST_JOBS:
         job = Queue.prepare_data(
             JOB, (email_id,), job_id=f"email-{email_id}", timeout=JOB_TIMEOUT, result_ttl=0, failure_ttl=3600
         )
@@ -40,42 +40,42 @@ def ring(redis: Redis, email_id: int) -> None:
 
 @dataclass
 class Doorbell:
-    """Rings from a thread of its own, so that no request ever waits for Redis."""
+    """Queue jobs in a thread of its own, so that no request waits for Redis."""
 
     connect: Callable[[], Redis]
     _owner: int = field(default=0, init=False)
     _newest: int = field(default=0, init=False)
-    _rung: threading.Event = field(default_factory=threading.Event, init=False)
-    _guard: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _is_rung: threading.Event = field(default_factory=threading.Event, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def ring(self, email_id: int) -> None:
-        """Remember to ring for a row; returns at once."""
-        self._start_anew_after_fork()
+        """Have a job queued for a row; return at once."""
+        self._start_after_fork()
         self._newest = email_id
-        self._rung.set()
+        self._is_rung.set()
 
-    def _start_anew_after_fork(self) -> None:
+    def _start_after_fork(self) -> None:
         if self._owner == os.getpid():
             return
-        with self._guard:
+        with self._lock:
             if self._owner != os.getpid():
-                self._rung = threading.Event()
-                threading.Thread(target=self._ring_on, name="doorbell", daemon=True).start()
+                self._is_rung = threading.Event()
+                threading.Thread(target=self._run, name="doorbell", daemon=True).start()
                 self._owner = os.getpid()
 
-    def _ring_on(self) -> None:
+    def _run(self) -> None:
         redis = self.connect()
-        away = False
+        is_away = False
         while True:
-            self._rung.wait()
-            self._rung.clear()
+            self._is_rung.wait()
+            self._is_rung.clear()
             email_id = self._newest
             try:
-                ring(redis, email_id)
+                queue_job(redis, email_id)
             except RedisError as error:
-                if not away:
+                if not is_away:
                     log.warning("doorbell_silent", reason=type(error).__name__)
-                away = True
+                is_away = True
             else:
-                away = False
+                is_away = False
             time.sleep(_PAUSE_SECONDS)

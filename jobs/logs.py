@@ -1,4 +1,4 @@
-"""Logs: a line for a person in development, a JSON object in production; nothing secret in either."""
+"""Write logs: lines for people in development, JSON objects in production, no secrets in either."""
 
 import atexit
 import logging
@@ -21,12 +21,12 @@ _SHARED: list[structlog.typing.Processor] = [
     structlog.stdlib.PositionalArgumentsFormatter(),
     structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
 ]
-# What a process that is killed may leave unsaid; one that ends says all.
+# A process that is killed may lose the lines of this time; one that ends writes them.
 _WRITE_EVERY = 0.1
 
 
 def configure_logging(*, in_production: bool, about: Callable[[Line], Line] = dict) -> None:
-    """Send every log line to standard output in one shape; `about` adds to a line what it is about."""
+    """Write every log line to standard output in one shape; `about` adds members such as the request's id."""
     shared: list[structlog.typing.Processor] = [lambda _, __, line: about(cast("Line", line)), *_SHARED]
     renderer = _for_machines() if in_production else _for_people()
     structlog.configure(
@@ -41,48 +41,48 @@ def configure_logging(*, in_production: bool, about: Callable[[Line], Line] = di
 
 
 def json_formatter() -> logging.Formatter:
-    """Return what turns a record of the standard library into the one shape that machines read."""
+    """Return a formatter that writes records of the standard library as the JSON of all other lines."""
     return _formatter(_SHARED, _for_machines())
 
 
 def json_line(event: str, level: str) -> str:
-    """Return a line in that shape for what is said before anything is configured."""
+    """Return a JSON line of the log, for what is written before logging is configured."""
     return _to_json({"event": event, "level": level, "time": datetime.now(UTC)})
 
 
 def write_soon(line: str) -> None:
-    """Write a line with others within a tenth of a second: a system call for each would be the dearest part of it."""
+    """Write a line within a tenth of a second, together with others; a system call for each costs too much."""
     _late_lines.append(line)
 
 
 class _LateLines:
-    """Lines that wait to be written together."""
+    """Hold lines until they are written together."""
 
     def __init__(self) -> None:
         self._waiting: deque[str] = deque()
         self._thread: threading.Thread | None = None
-        self._guard = threading.Lock()
+        self._lock = threading.Lock()
         atexit.register(self.write)
 
     def append(self, line: str) -> None:
-        """Leave a line; a forked process has none of its parent's threads, and starts one."""
+        """Add a line; a forked process has none of its parent's threads, and starts one."""
         self._waiting.append(line)
         if self._thread is None or not self._thread.is_alive():
-            with self._guard:
+            with self._lock:
                 if self._thread is None or not self._thread.is_alive():
-                    self._thread = threading.Thread(target=self._write_on, name="log", daemon=True)
+                    self._thread = threading.Thread(target=self._write_repeatedly, name="log", daemon=True)
                     self._thread.start()
                     # A child of multiprocessing runs no atexit.
                     Finalize(self, self.write, exitpriority=0)
 
     def write(self) -> None:
-        """Write what waits."""
+        """Write the lines that wait."""
         lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
         if lines:
             sys.stdout.write("\n".join([*lines, ""]))
             sys.stdout.flush()
 
-    def _write_on(self) -> None:
+    def _write_repeatedly(self) -> None:
         while True:
             time.sleep(_WRITE_EVERY)
             self.write()
@@ -101,7 +101,7 @@ def _formatter(
 
 
 def _for_machines() -> list[structlog.typing.Processor]:
-    # A traceback says where; the local variables beside it would say passwords.
+    # A traceback shows where it happened; its local variables could show passwords.
     without_locals = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
     return [structlog.processors.ExceptionRenderer(without_locals), structlog.processors.JSONRenderer(_to_json)]
 

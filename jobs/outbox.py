@@ -1,6 +1,6 @@
-"""The door to delivery: whoever writes a row into `emails` announces it here.
+"""Announce e-mails to the worker: what writes a row into `emails` announces its id here.
 
-The row is the e-mail, and the statement that does the work writes it. Announcing only saves waiting.
+The row is the e-mail, and the statement that does the work writes it. Announcing it only makes it go out sooner.
 """
 
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from jobs.settings import DeliverySettings
 from sql.database import Transaction
 
 # How long the doorbell's thread may wait for Redis, in seconds.
-_PATIENCE = 0.5
+_REDIS_TIMEOUT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """Announces e-mails once they are durable."""
+    """Announce e-mails once their transaction has been committed."""
 
     doorbell: Doorbell
 
     def announce(self, tx: Transaction, email_id: int) -> None:
-        """Ring for a row when its transaction has been committed; after a rollback nobody hears of it."""
+        """Ring for a row after its transaction has been committed; do nothing after a rollback."""
         tx.after_commit(lambda: self.doorbell.ring(email_id))
 
 
 def open_outbox(settings: DeliverySettings) -> Outbox:
     """Return the outbox of a process; nothing is connected before the first announcement."""
-    return Outbox(Doorbell(lambda: connect_redis(settings.redis, patience=_PATIENCE)))
+    return Outbox(Doorbell(lambda: connect_redis(settings.redis, timeout=_REDIS_TIMEOUT)))

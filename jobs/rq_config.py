@@ -1,4 +1,4 @@
-"""Read by `rq worker --config`: a bad setting stops the worker here, with one line that names it."""
+"""Configure `rq worker --config`; a bad setting stops the worker here, with one line that names it."""
 
 from jobs.settings import read_delivery_settings
 

@@ -1,4 +1,4 @@
-"""The settings of delivery, and how settings are read: from the environment, all faults at once, in one line."""
+"""Read the settings of delivery from the environment; report all faults at once, in one line."""
 
 import os
 from collections.abc import Iterator
@@ -25,15 +25,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 Provider = Literal["mock", "smtp", "sendgrid", "resend"]
 PROVIDERS = get_args(Provider)
-# More slots than that are not looked through for each mail.
+# Each claim looks through the slots, so there are no more than these.
 _MOST_SLOTS = 6000
-# One slot in so many is kept for account mail, up to a number that is looked through for each claim.
+# One slot in so many is reserved for account mail, and at most so many slots.
 _RESERVED_SHARE, _MOST_RESERVED = 6, 50
 
 
 @dataclass(frozen=True, slots=True)
 class EmailSettings:
-    """Which provider sends, as whom, how often. Secrets do not show in a representation."""
+    """Hold how mails are sent: by which provider, from which sender, how often. Its repr shows no secrets."""
 
     provider: Provider
     sender: str
@@ -68,15 +68,15 @@ class EmailSettings:
 
 @dataclass(frozen=True, slots=True)
 class DeliverySettings:
-    """What both sides of the outbox need: where PostgreSQL and Redis are, how mail is sent, how long events stay."""
+    """Hold what the API and the worker both need: PostgreSQL, Redis, e-mail, and how long events are kept."""
 
     app_env: str
     database_url: str = field(repr=False)
     redis: RedisAddress
     email: EmailSettings
-    # Off behind a pooler that lends a connection for one transaction.
+    # Off behind a pooler that assigns a connection to one transaction at a time.
     prepares: bool = True
-    # Whole months of events that are kept before the present one; 0 keeps all.
+    # How many whole months of events are kept before the current one; 0 keeps all.
     analytics_retention_months: int = 0
 
     @property
@@ -87,9 +87,9 @@ class DeliverySettings:
 
 @contextmanager
 def environment() -> Iterator[Env]:
-    """Offer a reader of the environment; a bad value ends the process with one line that names the setting.
+    """Yield a reader of the environment; a bad value ends the process with one line that names the setting.
 
-    In development the file `.env` is read as well; what the environment has already wins.
+    In development the file `.env` is read as well; the environment takes precedence.
     """
     env = Env(eager=False)
     if _app_env() != "production" and (ROOT / ".env").is_file():
@@ -100,28 +100,28 @@ def environment() -> Iterator[Env]:
     except EnvValidationError as error:
         messages = cast("dict[str, list[str]]", error.error_messages)
         faults = "; ".join(f"{name}: {' '.join(dict.fromkeys(says))}" for name, says in messages.items())
-        raise SystemExit(_last_words(f"Bad setting. {faults}")) from None
+        raise SystemExit(_message(f"Bad setting. {faults}")) from None
 
 
-def _last_words(sentence: str) -> str:
-    """Return a sentence in the shape of the log."""
+def _message(sentence: str) -> str:
+    """Return a sentence in the format of the log."""
     return json_line(sentence, "critical") if _app_env() == "production" else sentence
 
 
 def read_delivery_settings() -> DeliverySettings:
-    """Read what the worker needs; raise SystemExit with one line that names what is wrong."""
+    """Read the settings of the worker; raise SystemExit with one line that names each bad one."""
     with environment() as env:
         return delivery_settings(env)
 
 
 def read_database_url() -> str:
-    """Read the one setting that migrations need."""
+    """Read DATABASE_URL, the one setting that migrations need."""
     with environment() as env:
         return _database_url(env)
 
 
 def delivery_settings(env: Env) -> DeliverySettings:
-    """Read the settings of delivery; faults are kept by the reader."""
+    """Read the settings of delivery; the reader collects faults."""
     return DeliverySettings(
         app_env=app_env(env),
         database_url=_database_url(env),
@@ -146,7 +146,7 @@ def app_env(env: Env) -> str:
 def _email_settings(env: Env) -> EmailSettings:
     provider = env.str("EMAIL_PROVIDER", "mock", validate=OneOf(PROVIDERS, error=_one_of))
     base_url = env.str("EMAIL_API_BASE_URL", "", validate=_is_http_url)
-    # A proxy or a fake behind EMAIL_API_BASE_URL may need no key; the provider itself always does.
+    # A proxy or a fake provider at EMAIL_API_BASE_URL may need no key; the provider itself always does.
     needs_key = provider in ("sendgrid", "resend") and not base_url
     secure = env.bool("SMTP_SECURE", False)
     return EmailSettings(
@@ -225,9 +225,9 @@ def _database_url(env: Env) -> str:
 
 
 def _verified(url: str) -> str:
-    """Make a server on another network prove who it is; libpq by itself would take whoever answers.
+    """Verify the certificate of a server on another network, which libpq does not do by default.
 
-    An sslmode in the address, or PGSSLMODE, says otherwise.
+    An sslmode in the address, or PGSSLMODE, overrides this.
     """
     parts = urlsplit(url)
     if "sslmode=" in parts.query or "PGSSLMODE" in os.environ or not _is_elsewhere(parts.hostname or ""):
@@ -237,7 +237,7 @@ def _verified(url: str) -> str:
 
 
 def _is_elsewhere(host: str) -> bool:
-    """Tell a host of the internet from one of the own machine or network."""
+    """Tell whether a host is on the internet, and not on this machine or its network."""
     try:
         return ip_address(host).is_global
     except ValueError:

@@ -1,7 +1,7 @@
-"""The worker that `rq worker` runs: RQ's own, made to outlive Redis, with the sweep beside it.
+"""The worker that `rq worker` runs: RQ's own, which goes on while Redis is away and runs the sweep in a thread.
 
-Jobs run in the worker's own process. A work-horse per job would cost a fork a mail, live on after its worker is killed
-and share what was opened before the fork; the lease protects a mail in hand without it.
+Jobs run in the worker's own process. A work-horse would cost a fork for each job, go on after its worker is killed and
+share what was opened before the fork. The lease protects a mail that is being offered without one.
 """
 
 import os
@@ -29,22 +29,22 @@ from jobs.settings import DeliverySettings, read_delivery_settings
 
 log = structlog.get_logger(__name__)
 
-# How long RQ waits for a job at a time, and so how long a silent Redis can hold the worker, in seconds.
+# How long RQ waits for a job at a time, and so how long a Redis that does not answer can block the worker, in seconds.
 _WORKER_TTL = 20
-_SWEEP_PATIENCE = 1.0
-# An attempt is over within its lease; what is not over by then is taken over by another worker.
+_SWEEP_TIMEOUT = 1.0
+# An attempt ends within its lease; after that another worker may claim the mail.
 _GRACE_SECONDS = 20
 
 
-class PatientRedis(Redis):
-    """Redis as the worker sees it: until it answers, what is due is delivered without it."""
+class WaitingRedis(Redis):
+    """Connect to Redis when the worker starts; until Redis answers, deliver what is due without it."""
 
     @classmethod
     def from_url(cls, url: str, **options: Any) -> Self:
-        """Connect, however long it takes."""
+        """Return a client once Redis answers, however long that takes."""
         settings = read_delivery_settings()
         configure_logging(in_production=settings.in_production)
-        options |= redis_options(settings.redis, patience=2.0)
+        options |= redis_options(settings.redis, timeout=2.0)
         client = cast("Self", super().from_url(url, **options))
         sweep = make_sweep(settings)
         while not _answers(client):
@@ -54,20 +54,20 @@ class PatientRedis(Redis):
 
 
 class DeliveryWorker(SimpleWorker):
-    """RQ's worker with a sweep, which loses its connection to Redis without losing heart."""
+    """Run RQ's worker with a sweep and a rollup; reconnect to Redis whenever the connection is lost."""
 
-    # RQ would wait up to a minute before it looks whether Redis is back.
+    # RQ would wait up to a minute before it tries to reconnect.
     max_connection_wait_time = 2.0
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        """Take RQ's own arguments."""
+        """Take the arguments of RQ's worker."""
         options |= {"worker_ttl": _WORKER_TTL, "default_worker_ttl": None}
         super().__init__(*arguments, **options)
         self._sweep = make_sweep(read_delivery_settings())
         self._rollup = make_rollup(read_delivery_settings())
 
     def work(self, *arguments: Any, **options: Any) -> bool:
-        """Work until told to stop; start over whenever Redis comes back."""
+        """Work until told to stop; start again whenever Redis is back."""
         self._sweep.start()
         self._rollup.start()
         log.info("worker_started", pid=os.getpid())
@@ -83,16 +83,16 @@ class DeliveryWorker(SimpleWorker):
                     return worked
                 self._wait_for_redis()
         except StopRequested:
-            # Told to stop while it waited for Redis.
+            # It was told to stop while it waited for Redis.
             return worked
         finally:
             self._sweep.stop(within=_GRACE_SECONDS)
             self._rollup.stop(within=_GRACE_SECONDS)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Run a job; when Redis leaves meanwhile, the row knows what was done.
+        """Run a job; when Redis goes away meanwhile, the row holds the result.
 
-        A job names its function: whoever can write to Redis could run any. Ours is the only one that is run.
+        A job names its function, so whoever can write to Redis could have any run. Only ours is run.
         """
         try:
             if job.func_name not in JOBS:
@@ -104,7 +104,7 @@ class DeliveryWorker(SimpleWorker):
             log.warning("job_unreported", job_id=job.id, reason=type(error).__name__)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        """Finish the mails in hand, then stop; whatever hangs longer than the grace is cut off."""
+        """Finish the mails that are being offered, then stop; end the process when that takes too long."""
         delivery().stop()
         watchdog = threading.Timer(_GRACE_SECONDS, os._exit, [0])
         watchdog.daemon = True
@@ -114,13 +114,13 @@ class DeliveryWorker(SimpleWorker):
     def _wait_for_redis(self) -> None:
         while not _answers(self.connection):
             time.sleep(1)
-        # RQ refuses the name of a worker that it did not see die.
+        # RQ refuses the name of a worker that has not ended properly.
         self.name = uuid.uuid4().hex
 
 
 def make_sweep(settings: DeliverySettings) -> Sweep:
-    """Return a sweep over the outbox of this process."""
-    redis = connect_redis(settings.redis, patience=_SWEEP_PATIENCE)
+    """Return the sweep of this process."""
+    redis = connect_redis(settings.redis, timeout=_SWEEP_TIMEOUT)
     return Sweep(delivery(), redis, Housekeeping(delivery()))
 
 

@@ -1,4 +1,4 @@
-"""Transactions: who has one may ask the database, who opened it decides when it ends."""
+"""Transactions: every statement runs in one, and the code that opened it decides when it ends."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ from sql.pool import Connection, ConnectionPool, NoAnswer, Session
 
 
 class ConnectionLost(psycopg2.OperationalError):
-    """The connection broke before anything could have been committed; the work may be done again."""
+    """The connection broke before anything was committed; the work may be done again."""
 
 
 @dataclass(slots=True)
 class Guard:
-    """A statement that raises unless the work may be done; it travels with the first statement of a transaction."""
+    """A statement that raises unless the work is allowed; it is sent with the first statement of a transaction."""
 
     statement: str
     parameters: Mapping[str, Any]
@@ -28,10 +28,10 @@ class Guard:
 
 @dataclass(slots=True)
 class Transaction:
-    """What a statement runs in; the first argument of every statement.
+    """Run statements on one connection; the first argument of every statement.
 
-    Statements of an explicit transaction take effect together. The BEGIN and the guard travel with the first of
-    them, which saves round trips; where the guard raises, PostgreSQL runs nothing of what follows it.
+    Statements of an explicit transaction take effect together. The BEGIN and the guard are sent with the first of
+    them, which saves round trips; where the guard raises, PostgreSQL runs nothing that follows it.
     """
 
     connection: Connection
@@ -45,7 +45,7 @@ class Transaction:
         cursor = self.connection.cursor()
         render = self.connection.render
         guard = None if self.guard is None or self.guard.passed else self.guard
-        # What prepares a statement goes before BEGIN: a statement stays prepared, whatever becomes of the transaction.
+        # PREPARE is sent before BEGIN: a statement stays prepared even when the transaction is rolled back.
         text = render(cursor, statement, parameters)
         if guard is not None:
             text = render(cursor, guard.statement, guard.parameters) + b"; " + text
@@ -63,11 +63,11 @@ class Transaction:
             self.execute("SELECT", {})
 
     def after_commit(self, action: Callable[[], None]) -> None:
-        """Remember an action for the moment when the work is durable; it must not fail or wait."""
+        """Run an action after the commit; it must not fail or wait."""
         self._after_commit.append(action)
 
     def commit(self) -> None:
-        """Make the work durable. A failure here leaves the outcome unknown."""
+        """Commit the work. A failure here leaves the outcome unknown."""
         if not self._begun:
             return
         with self.connection.cursor() as cursor:
@@ -76,7 +76,7 @@ class Transaction:
                 raise psycopg2.InternalError("an aborted transaction was committed")
 
     def rollback(self) -> None:
-        """Undo the work; a connection that cannot even do that is closed."""
+        """Roll the work back; close a connection that fails to do so."""
         if self.connection.closed or self.connection.get_transaction_status() == TRANSACTION_STATUS_IDLE:
             return
         try:
@@ -86,13 +86,13 @@ class Transaction:
             self.connection.close()
 
     def run_after_commit(self) -> None:
-        """Run what waited for the commit, in order."""
+        """Run the actions that wait for the commit, in order."""
         for action in self._after_commit:
             action()
 
 
 class Database:
-    """The one way to PostgreSQL: a pool, and transactions on its connections."""
+    """Open transactions on the connections of a pool; the only access to PostgreSQL."""
 
     def __init__(self, dsn: str, *, size: int, session: Session) -> None:
         """Prepare a pool of `size` connections; none is opened before it is needed."""
@@ -107,7 +107,7 @@ class Database:
         return Scope(self.pool, guard, explicit=False, repeatable=False)
 
     def reading(self, guard: Guard | None = None) -> "Scope":
-        """Run statements that only read, each with a view of its own."""
+        """Run statements that only read, each with a snapshot of its own."""
         return Scope(self.pool, guard, explicit=False, repeatable=True)
 
     def close(self) -> None:
@@ -116,12 +116,12 @@ class Database:
 
 
 class Scope:
-    """The time between the begin of a transaction and its end."""
+    """Open a transaction on entry, and commit it or roll it back on exit."""
 
     __slots__ = ("explicit", "guard", "pool", "repeatable", "tx")
 
     def __init__(self, pool: ConnectionPool, guard: Guard | None, *, explicit: bool, repeatable: bool) -> None:
-        """Prepare a transaction; `repeatable` tells whether its work may be done again when its connection breaks."""
+        """Prepare a transaction; `repeatable` tells whether its work may be done again after its connection broke."""
         self.pool, self.guard, self.explicit, self.repeatable = pool, guard, explicit, repeatable
 
     def __enter__(self) -> Transaction:
@@ -130,7 +130,7 @@ class Scope:
         return self.tx
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
-        """Commit, or undo what was done when there is an error."""
+        """Commit, or roll back after an error."""
         connection = self.tx.connection
         try:
             if error is None:
@@ -151,5 +151,5 @@ class Scope:
 
 
 def _is_broken_connection(error: BaseException) -> bool:
-    """Tell a connection that broke from one that we gave up on: a second wait as long would be too long."""
+    """Tell whether the connection broke; after NoAnswer a second attempt would wait too long."""
     return isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError) and not isinstance(error, NoAnswer)

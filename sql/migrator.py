@@ -19,9 +19,9 @@ FOLDER = Path(__file__).with_name("migrations")
 # The oldest version that the statements are planned for and tested on.
 OLDEST_POSTGRESQL = 15
 
-# An arbitrary number. The diary's locks live in the space of two numbers; those of idempotency keys are hashes here.
+# An arbitrary number. Locks of diaries have two numbers; those of idempotency keys are hashes among single numbers.
 _LOCK = 7_316_420_001
-# Shorter than a request waits for a lock: what comes behind a migration is late, and not refused.
+# Shorter than a request waits for a lock: requests that queue behind a migration are late, and not refused.
 _LOCK_MILLISECONDS = 1000
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 15.0
 _LOCKED = (LockNotAvailable, DeadlockDetected)
@@ -50,7 +50,7 @@ class Migration:
 
     @property
     def checksum(self) -> str:
-        """Return what tells an edited file from the one that was applied."""
+        """Return the digest that shows whether a file was edited after it was applied."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     @property
@@ -60,7 +60,7 @@ class Migration:
 
 
 def load_migrations(folder: Path = FOLDER) -> list[Migration]:
-    """Read the files in order; raise MigrationError for a gap, a duplicate or a name that is none."""
+    """Read the files in order; raise MigrationError for a gap, a duplicate or an invalid name."""
     migrations = []
     for expected, path in enumerate(sorted(folder.glob("*.sql")), start=1):
         match = _NAME.fullmatch(path.name)
@@ -79,7 +79,7 @@ def latest_version(folder: Path = FOLDER) -> int:
 def migration_lock(connection: Connection, *, wait_within: float) -> Iterator[None]:
     """Hold the lock that lets one process migrate; raise MigrationError when it is not free in time (seconds).
 
-    It is polled: who waits inside pg_advisory_lock keeps a snapshot that CREATE INDEX CONCURRENTLY waits for.
+    It is polled: a wait inside pg_advisory_lock keeps a snapshot that CREATE INDEX CONCURRENTLY waits for.
     """
     deadline = time.monotonic() + wait_within
     while not _value(connection, "SELECT pg_try_advisory_lock(%s)", (_LOCK,)):
@@ -112,15 +112,15 @@ def pending_migrations(connection: Connection, migrations: list[Migration]) -> l
 def apply_when_unlocked(
     connection: Connection, migration: Migration, *, within: float, report: Callable[[str], None]
 ) -> None:
-    """Apply one migration; while others hold what it locks, let go and try again, for so many seconds.
+    """Apply one migration; while others hold locks that it needs, roll back and try again, for so many seconds.
 
-    Whoever waits for a lock makes everybody wait who comes later, so it waits for a moment only, again and again.
+    Statements that come later wait behind a waiting migration, so it waits for a second at most each time.
     """
     deadline = time.monotonic() + within
     pause = _FIRST_PAUSE
     while True:
         try:
-            return apply_migration(connection, migration, patience=within)
+            return apply_migration(connection, migration, lock_timeout=within)
         except MigrationError as error:
             left = deadline - time.monotonic()
             if not isinstance(error.__cause__, _LOCKED) or not migration.in_transaction or left <= 0:
@@ -130,7 +130,7 @@ def apply_when_unlocked(
             time.sleep(pause)
 
 
-def apply_migration(connection: Connection, migration: Migration, *, patience: float = 300.0) -> None:
+def apply_migration(connection: Connection, migration: Migration, *, lock_timeout: float = 300.0) -> None:
     """Apply one migration and record it, together where the file allows it."""
     with connection.cursor() as cursor:
         try:
@@ -138,7 +138,7 @@ def apply_migration(connection: Connection, migration: Migration, *, patience: f
                 cursor.execute("BEGIN")
                 cursor.execute("SELECT set_config('lock_timeout', %s, true)", (f"{_LOCK_MILLISECONDS}ms",))
             else:
-                _prepare_index(cursor, migration, patience)
+                _prepare_index(cursor, migration, lock_timeout)
             cursor.execute(migration.text)
             cursor.execute(
                 "INSERT INTO schema_migrations (version, name, checksum) VALUES (%s, %s, %s)",
@@ -153,10 +153,10 @@ def apply_migration(connection: Connection, migration: Migration, *, patience: f
             raise MigrationError(f"{migration.file} failed: {reason}") from error
 
 
-def _prepare_index(cursor: Cursor, migration: Migration, patience: float) -> None:
-    """Drop what an earlier run left of an index, valid or not: it was cut off before it was recorded."""
-    # Nobody waits behind it, so it may wait as long as a transaction takes.
-    cursor.execute("SELECT set_config('lock_timeout', %s, false)", (f"{int(patience * 1000)}ms",))
+def _prepare_index(cursor: Cursor, migration: Migration, lock_timeout: float) -> None:
+    """Drop an index that an interrupted run has left, valid or not: it was not recorded."""
+    # No statement waits behind it, so it may wait as long as a transaction takes.
+    cursor.execute("SELECT set_config('lock_timeout', %s, false)", (f"{int(lock_timeout * 1000)}ms",))
     index = _CONCURRENT_INDEX.search(migration.text)
     if index:
         cursor.execute(SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(Identifier(index["name"])))
@@ -193,7 +193,7 @@ def _has_ledger(connection: Connection) -> bool:
 
 
 def create_ledger(connection: Connection) -> None:
-    """Create the table that remembers what was applied; call it under the lock."""
+    """Create the table of applied migrations; call this while holding the lock."""
     with connection.cursor() as cursor:
         cursor.execute(
             """

@@ -1,7 +1,7 @@
-"""Prepared statements: what a connection runs again and again is planned once.
+"""Prepare the statements that a connection runs often, so that each is planned once.
 
-A statement has a shape for each set of parameters that are absent. An absent filter is planned as NULL, so that
-PostgreSQL drops it, and the plan of a shape is as good as one made for its values.
+A statement is prepared once for each set of parameters that are None. These are planned as NULL, so that PostgreSQL
+removes the filters that do not apply, and the plan is as good as one made for the values.
 """
 
 import hashlib
@@ -13,13 +13,13 @@ from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
 
-# As psycopg 3 does: a statement that comes seldom costs more to prepare than it saves.
+# As in psycopg 3: preparing a statement that is rarely run costs more than it saves.
 _PREPARED_AFTER = 5
-# A connection keeps at most as many plans; whatever comes later is planned each time.
+# A connection keeps at most so many plans; further statements are planned each time.
 _MOST_PLANS = 500
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
-# What PREPARE takes, behind comments; all else is sent as it is.
+# PREPARE takes these, after comments; everything else is sent as it is.
 _PREPARABLE = re.compile(r"(?:\s|--[^\n]*\n)*(?:SELECT|INSERT|UPDATE|DELETE|MERGE|VALUES|WITH)\b", re.IGNORECASE)
 _END = re.compile(r";\s*(?:\n|\Z)")
 
@@ -30,14 +30,14 @@ Parameters = Mapping[str, Any]
 
 @dataclass(slots=True)
 class PreparedStatements:
-    """The prepared statements of one connection."""
+    """Hold the prepared statements of one connection."""
 
     _uses: dict[tuple[str, frozenset[str]], int] = field(default_factory=dict)
     _ready: dict[tuple[str, frozenset[str]], str] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
 
     def render(self, cursor: Cursor, statement: str, parameters: Parameters) -> bytes:
-        """Return what to send for a statement; prepare it first when it has been asked for often enough."""
+        """Return the text to send for a statement; prepare it first when it has been run often enough."""
         absent = [name for name, value in parameters.items() if value is None]
         shape = statement, frozenset(absent) if absent else _NONE
         template = self._ready.get(shape)
@@ -55,7 +55,7 @@ class PreparedStatements:
             if not _PREPARABLE.match(text):
                 executions.append(text.replace("%", "%%"))
                 continue
-            # Named after its text: where a pooler lends the session of another, it cannot be taken for another one.
+            # Named after its text, so that a name never means two statements, even when a pooler shares sessions.
             name = f"s_{hashlib.sha256(text.encode()).hexdigest()[:24]}"
             if name not in self._names:
                 cursor.execute(f"PREPARE {name} AS {text}")
@@ -73,7 +73,7 @@ def mogrify(cursor: Cursor, statement: str, parameters: Parameters) -> bytes:
 
 @cache
 def _numbered_parts(statement: str, absent: frozenset[str]) -> list[tuple[str, list[str]]]:
-    """Return each part of a statement with numbered parameters, and the names behind the numbers."""
+    """Return each part of a statement with numbered parameters, and the names of these in order."""
     parts = []
     for part in filter(str.strip, _END.split(statement)):
         names: list[str] = []

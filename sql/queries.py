@@ -52,7 +52,7 @@ class _Statements(PyFormatAdapter):
 
 @cache
 def _expected(sql: str) -> frozenset[str]:
-    """Find the parameters of a statement: psycopg2 itself would ignore a superfluous one."""
+    """Find the parameters of a statement: psycopg2 itself ignores a superfluous one."""
     return frozenset(re.findall(r"%\((\w+)\)s", sql))
 
 

@@ -10,7 +10,7 @@ OURS = ("scheduling", "jobs", "sql")
 ALLOWED = {
     "scheduling.availability": set(),
     "scheduling.schemas": {"email_validator", "jobs.kinds", "marshmallow", "orjson"},
-    "scheduling.server": {"gunicorn", "jobs.logs", "orjson", "sql.watch"},
+    "scheduling.server": {"gunicorn", "jobs.logs", "orjson", "sql.deadlines"},
     "scheduling.settings": {"dotenv", "environs", "jobs.settings", "limits", "marshmallow"},
     "sql": {"aiosql", "orjson", "psycopg2"},
 }

@@ -1,4 +1,4 @@
-"""Months of analytics events: a partition is there before its month begins, and goes when nobody needs it."""
+"""Create the partition of each month of events before it begins, and drop those past the retention."""
 
 import psycopg2
 import structlog
@@ -8,12 +8,12 @@ from sql.queries import analytics
 
 log = structlog.get_logger(__name__)
 
-# A worker may be away for two months before events go to the default partition, from where they are fetched later.
+# Workers may be away for two months before events go to the default partition, from which they are moved later.
 _AHEAD = 2
 
 
 def keep_months(database: Database, retention_months: int) -> None:
-    """Open the months to come and drop those past the retention (0: none); what is in use now waits for next time."""
+    """Create the months to come and drop those past the retention (0: none); skip a month that is locked."""
     with database.reading() as tx:
         months = [row["month"] for row in analytics.select_missing_months(tx, ahead=_AHEAD)]
     for month in months:
@@ -27,7 +27,7 @@ def keep_months(database: Database, retention_months: int) -> None:
 
 
 def drop_months(database: Database, retention_months: int) -> None:
-    """Drop the events of the months that ended so many months ago, and what they added up to."""
+    """Drop the events of the months that ended so many months ago, and their counts."""
     try:
         with database.transaction() as tx:
             if not analytics.try_analytics_lock(tx):

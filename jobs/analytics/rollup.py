@@ -1,6 +1,6 @@
-"""The rollup adds up analytics events, so that the dashboard need not, exactly and behind the backs of the requests.
+"""Add up analytics events in the background, so that the dashboard need not count them.
 
-It runs as a thread of every worker. Any number may run at once: one of them adds up, the others skip a turn.
+The rollup runs as a thread of every worker. Any number may run at once: one of them adds up, the others skip.
 """
 
 import threading
@@ -18,42 +18,42 @@ from sql.queries import analytics
 
 log = structlog.get_logger(__name__)
 
-# Events that are not added up yet are added by each dashboard.
+# The dashboard counts the events that are not added up yet.
 _INTERVAL_SECONDS = 0.5
-# A batch takes well under a second, so that a backlog of any length is worked off in statements that are not.
+# A batch takes well under a second, however long the backlog is.
 _BATCH = 10_000
-_TIDY_EVERY_SECONDS = 60.0
+_CLEAN_EVERY_SECONDS = 60.0
 
 
 @dataclass
 class Rollup:
-    """One look at the events twice a second."""
+    """Add up events twice a second."""
 
     database: Database
     retention_months: int
     batch: int = _BATCH
     _stop: threading.Event = field(default_factory=threading.Event, init=False)
     _thread: threading.Thread | None = field(default=None, init=False)
-    _next_tidying: float = field(default=0.0, init=False)
+    _next_cleaning: float = field(default=0.0, init=False)
 
     def start(self) -> None:
-        """Add up twice a second from now on, in a thread."""
-        self._thread = threading.Thread(target=self._look_on, name="rollup", daemon=True)
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._run, name="rollup", daemon=True)
         self._thread.start()
 
     def stop(self, *, within: float) -> None:
-        """Finish the batch in hand, if there is one, and stop; wait at most `within` seconds."""
+        """Finish the current batch and stop; wait at most `within` seconds."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(within)
 
     def catch_up(self) -> None:
-        """Add up all that is final by now."""
+        """Add up all events that no open transaction can still precede."""
         while self.add_up() >= self.batch and not self._stop.is_set():
             pass
 
     def add_up(self) -> int:
-        """Add up one batch; return how many events were moved on, none when somebody else is adding up."""
+        """Add up one batch; return the number of events, 0 when another worker is adding up."""
         with self.database.transaction() as tx:
             if not analytics.try_analytics_lock(tx):
                 return 0
@@ -62,25 +62,25 @@ class Rollup:
             adopted: int = analytics.adopt_foreign_events(tx, limit=self.batch)
             return max(adopted, analytics.roll_up_events(tx, limit=self.batch))
 
-    def tidy(self) -> None:
-        """Keep the months, and forget counts that no dashboard reaches back to."""
+    def clean_up(self) -> None:
+        """Create and drop months, and delete counts that are too old for any dashboard."""
         keep_months(self.database, self.retention_months)
         with self.database.transaction() as tx:
             if analytics.try_analytics_lock(tx):
                 analytics.delete_counts(tx, before=None, limit=self.batch)
 
-    def _look_on(self) -> None:
+    def _run(self) -> None:
         while not self._stop.wait(_INTERVAL_SECONDS):
             try:
-                if time.monotonic() >= self._next_tidying:
-                    self._next_tidying = time.monotonic() + _TIDY_EVERY_SECONDS
-                    self.tidy()
+                if time.monotonic() >= self._next_cleaning:
+                    self._next_cleaning = time.monotonic() + _CLEAN_EVERY_SECONDS
+                    self.clean_up()
                 self.catch_up()
             except (psycopg2.Error, PoolExhausted) as error:
                 log.warning("rollup_waits_for_postgresql", reason=type(error).__name__)
 
 
 def make_rollup(settings: DeliverySettings) -> Rollup:
-    """Return the rollup of this process, with a connection of its own."""
+    """Return the rollup of this process; it has its own connection."""
     session = Session("rollup", answer_within=11.0, statement_timeout=10.0, prepares=settings.prepares)
     return Rollup(Database(settings.database_url, size=1, session=session), settings.analytics_retention_months)

@@ -1,4 +1,4 @@
-"""Keep the tables of delivery small: report outcomes, and forget what nobody will ask for, a few rows at a time."""
+"""Keep the tables small: report outcomes, and delete rows that are no longer needed, a batch at a time."""
 
 import time
 from dataclasses import dataclass, field
@@ -18,13 +18,13 @@ _BATCH = 1000
 
 @dataclass
 class Housekeeping:
-    """What a worker does beside its mails."""
+    """Do what a worker does in addition to delivering mails."""
 
     delivery: Delivery
     _next: float = field(default_factory=time.monotonic, init=False)
 
     def report_outcomes(self) -> None:
-        """Add what this process has seen to the totals."""
+        """Add the outcomes that this process has counted to the totals."""
         seen = self.delivery.settlement.outcomes.take()
         if not seen:
             return
@@ -37,9 +37,9 @@ class Housekeeping:
             raise
 
     def prune(self) -> None:
-        """Once a minute, delete a batch of what has outlived its use, and name what waits for a newer worker.
+        """Once a minute, delete a batch of old rows, and log the kinds of mail that wait for a newer worker.
 
-        Where a batch is full, more is left: the next one follows at once.
+        After a full batch the next one follows at the next look, without the wait.
         """
         if time.monotonic() < self._next:
             return

@@ -1,4 +1,4 @@
-"""Decide what follows when a mail was not accepted."""
+"""Decide when a mail that was not accepted is offered again, if at all."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,9 +6,9 @@ from types import MappingProxyType
 
 from jobs.providers.provider import Failure
 
-# It ends at a minute, so that mail flows again within a minute of the end of an outage.
+# The longest wait is a minute, so that mails go out within a minute of the end of an outage.
 OUTAGE = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
-# The second wait for a rejected mail outlasts a greylist, whose custom is five minutes (RFC 6647 4).
+# The second wait of a rejected mail is longer than greylisting, usually five minutes (RFC 6647 4).
 WAITS: Mapping[Failure, tuple[float, ...]] = MappingProxyType(
     {
         Failure.REJECTED: (5.0, 660.0),
@@ -22,7 +22,7 @@ WAITS: Mapping[Failure, tuple[float, ...]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Say what to do with a mail: bury it for a reason, or wait some seconds and try again."""
+    """Say what to do with a mail: give it up for a reason, or try again after some seconds."""
 
     dead: bool
     wait_seconds: float
@@ -46,7 +46,7 @@ class RetryPolicy:
     waits: Mapping[Failure, tuple[float, ...]] = field(default_factory=lambda: WAITS, hash=False)
 
     def expired(self, age_seconds: float) -> bool:
-        """Say whether a mail that was first offered so long ago may not be offered any more."""
+        """Tell whether a mail that was first offered so long ago is no longer offered."""
         return age_seconds >= self.horizon_seconds
 
     def next_step(
@@ -80,10 +80,10 @@ class RetryPolicy:
 
     def _wait(self, failure: Failure, nth: int, retry_after: float | None, jitter: float) -> float:
         schedule = self.waits[failure]
-        # Half of a wait is chance, or all mails of an outage would come back in one moment.
+        # Half of a wait is random, so that the mails of an outage are not all due at once.
         wait = schedule[min(nth, len(schedule) - 1)] * (1 + jitter) / 2
         if retry_after is not None:
-            # The named time is the earliest one, and many were told the same; zero would be a busy loop.
+            # The provider names the earliest time, and the same to many mails; zero would be a busy loop.
             named = max(retry_after, 1.0) * (1 + jitter / 10)
             wait = named if failure is Failure.THROTTLED else max(wait, named)
         return min(wait, self.longest_wait)

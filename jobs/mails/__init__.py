@@ -1,1 +1,1 @@
-"""Write a mail from its kind and its data; nothing here knows the database."""
+"""Write mails from their kinds and data; nothing here uses the database."""

@@ -1,4 +1,4 @@
-"""Write what a mail about a booking tells calendars (RFC 5545 and 5546)."""
+"""Write the invitation of a mail about a booking, for calendars (RFC 5545 and 5546)."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -23,7 +23,7 @@ METHODS: Mapping[str, str] = {
     "APPOINTMENT_CANCELLED": "CANCEL",
 }
 STATUSES: Mapping[str, str] = {"REQUEST": "CONFIRMED", "CANCEL": "CANCELLED"}
-# What may stand in the address of a mailto URI as it is (RFC 6068, section 2).
+# These need no quoting in the address of a mailto URI (RFC 6068, section 2).
 _UNQUOTED = "!$'*+@"
 
 
@@ -32,9 +32,9 @@ def write_invitation(
 ) -> str | None:
     """Return the iCalendar text of a mail, or None for one without; equal arguments become equal bytes.
 
-    A calendar knows the booking by its UID and takes the highest SEQUENCE. Raises RenderingError.
+    A calendar recognises the booking by its UID and takes the highest SEQUENCE. Raises RenderingError.
     """
-    # Rows of a release that told calendars nothing of ordinary bookings.
+    # Rows of an earlier release, whose mails about ordinary bookings had no invitation.
     if kind not in METHODS or (kind.startswith("BOOKING_") and "uid" not in data):
         return None
     calendar = Calendar()
@@ -43,7 +43,7 @@ def write_invitation(
     calendar.add("method", METHODS[kind])
     try:
         event = _event(STATUSES[METHODS[kind]], data, created_at)
-        # The sender, for both sides: nobody's calendar enters an invitation from its own owner.
+        # The sender, for guest and hosts alike: calendars ignore an invitation from their own owner.
         event.add("organizer", _organizer(sender))
         for attendee in _attendees(data, recipient):
             event.add("attendee", attendee)
@@ -62,7 +62,7 @@ def _event(status: str, data: Mapping[str, Any], created_at: datetime) -> Event:
     event.add("dtend", moment(data["end_time"]))
     event.add("summary", one_line(without_links(data["title"])))
     event.add("status", status)
-    # Whoever books with a stranger's address sends that stranger no text of their own.
+    # The address of a guest is not verified, so its owner is sent no text that the guest typed.
     if data.get("role") == "host" and data["guest"]["notes"]:
         event.add("description", "\n".join(_lines(without_links(data["guest"]["notes"]))))
     return event
@@ -74,7 +74,7 @@ def _organizer(sender: str) -> vCalAddress:
 
 
 def _attendees(data: Mapping[str, Any], recipient: str) -> Iterator[vCalAddress]:
-    """Yield everybody once; a guest is told the names of the hosts, and nobody's idea of the guest's own."""
+    """Yield each person once; a guest's own name is left out of the guest's copy, because anybody may have typed it."""
     match data.get("role"):
         case None:
             people = [{"email": recipient, "name": data["name"]}]

@@ -1,4 +1,4 @@
-"""Keep a line a line."""
+"""Turn text into a single line."""
 
 import re
 

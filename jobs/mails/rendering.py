@@ -1,4 +1,4 @@
-"""Turn a kind of mail and its data into a subject, a text and an HTML page."""
+"""Render the subject, the text and the HTML of a mail from its kind and data."""
 
 import textwrap
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ TEXT_WIDTH = 72
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """Hold a mail as people will read it."""
+    """Hold the parts of a mail that people read."""
 
     subject: str
     text: str
@@ -26,7 +26,7 @@ class Rendered:
 
 
 class RenderingError(ValueError):
-    """Tell that a kind is unknown or that its data do not fit its templates; no repetition helps."""
+    """Tell that a kind is unknown or that its data do not fit its templates; trying again does not help."""
 
 
 def render(kind: str, data: Mapping[str, Any]) -> Rendered:
@@ -36,7 +36,7 @@ def render(kind: str, data: Mapping[str, Any]) -> Rendered:
     """
     if kind not in KINDS:
         raise RenderingError("There is no such kind of mail.")
-    # Titles come from strangers.
+    # Strangers type titles and names.
     values = tame(data)
     try:
         if data.get("role") == "guest":
@@ -74,7 +74,7 @@ def _environment() -> Environment:
 
 
 ENVIRONMENT = _environment()
-# Compiled here, once: a fault in a template stops the worker at its start.
+# Compiled once, at import: a fault in a template stops the worker when it starts.
 PARTS = {
     kind: [ENVIRONMENT.get_template(f"{kind.lower()}/{part}") for part in ("subject.txt", "text.txt", "html.html")]
     for kind in KINDS

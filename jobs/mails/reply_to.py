@@ -1,4 +1,4 @@
-"""Say to whom the reader of a mail about a meeting writes back."""
+"""Find the addresses to which replies to a mail about a meeting go."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,9 +7,9 @@ from jobs.addresses import to_ascii
 
 
 def find_reply_to(data: Mapping[str, Any], recipient: str) -> str | None:
-    """Return to whom the reader of a mail about a meeting writes back: guests to all hosts, hosts to the guest.
+    """Return the addresses for Reply-To: a guest replies to all hosts, a host to the guest.
 
-    An address that only some mail servers take would be in the way of a mail that all of them take.
+    An address beyond ASCII is left out where the recipient's is ASCII: some mail servers would refuse the mail for it.
     """
     match data.get("role"):
         case "guest":

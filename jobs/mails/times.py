@@ -1,4 +1,4 @@
-"""Say when something is, as its reader's clock shows it."""
+"""Write times as the reader's clock shows them."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -18,12 +18,12 @@ def moment(text: str) -> datetime:
 def period(start: str, end: str, time_zone: str = "UTC") -> str:
     """Return two ISO 8601 times with offsets as one phrase in a time zone.
 
-    Raises ValueError for a time without an offset or a zone that nobody knows.
+    Raises ValueError for a time without an offset or an unknown zone.
     """
     zone = _zone(time_zone)
     first, last = (moment(text).astimezone(zone) for text in (start, end))
     place = "UTC" if time_zone == "UTC" else f"({time_zone})"
-    # Where clocks are turned two times may look alike, or the end come before the start: then the offsets tell.
+    # When clocks change, two times may look alike, or the end seem to be before the start: the offsets differ.
     told = _exact if _is_odd(first) or _is_odd(last) or first.utcoffset() != last.utcoffset() else _plain
     if first.date() == last.date():
         dash = "–" if told is _plain else " – "  # noqa: RUF001 - an en dash spans times
@@ -39,7 +39,7 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _is_odd(time: datetime) -> bool:
-    """Tell whether a clock shows a time twice."""
+    """Tell whether a clock shows this time twice that day."""
     return time.replace(fold=0).utcoffset() != time.replace(fold=1).utcoffset()
 
 

@@ -1,1 +1,1 @@
-"""One module a provider of e-mail, each behind the same small protocol."""
+"""Send e-mail: one module for each provider, all with one small protocol."""

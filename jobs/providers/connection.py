@@ -1,4 +1,4 @@
-"""Keep HTTP connections whose time-out covers a whole answer."""
+"""Keep HTTP connections open, with time-outs that cover the whole answer."""
 
 import io
 import socket
@@ -12,7 +12,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 
 class DeadlineReader(io.RawIOBase):
-    """Read a socket until a deadline, where the socket's own time-out starts afresh with each packet."""
+    """Read a socket until a deadline; the socket's own time-out starts again with each packet."""
 
     def __init__(self, raw: io.RawIOBase, connection: socket.socket, seconds: float) -> None:
         self.raw = raw
@@ -20,7 +20,7 @@ class DeadlineReader(io.RawIOBase):
         self.deadline = time.monotonic() + seconds
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int | None:
@@ -35,13 +35,13 @@ class DeadlineReader(io.RawIOBase):
         return self.raw.readinto(buffer)
 
     def close(self) -> None:
-        """Let go of the socket, which closes with its last reader."""
+        """Close this reader; the socket closes with its last one."""
         self.raw.close()
         super().close()
 
 
 class DeadlineAnswer(HTTPResponse):
-    """Read headers and body within the time-out of the socket, however slowly they trickle."""
+    """Read headers and body within the time-out of the socket, however slowly they arrive."""
 
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
         super().__init__(sock, *arguments, **options)
@@ -63,7 +63,7 @@ class SecureConnection(HTTPSConnection):
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Send requests over connections that are kept and whose answers have a deadline."""
+    """Send requests over connections that stay open and whose answers have a deadline."""
 
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> HTTPConnectionPool:
         """Return the pool of a host."""
@@ -73,7 +73,7 @@ class DeadlineAdapter(HTTPAdapter):
 
 
 class TimedBody(io.BytesIO):
-    """Hold the body of a request that must not leave after a deadline."""
+    """Hold the body of a request that must not be sent after a deadline."""
 
     def __init__(self, content: bytes, seconds: float) -> None:
         super().__init__(content)

@@ -1,4 +1,4 @@
-"""Post to a provider's HTTP API and say what became of the mail."""
+"""Post to a provider's HTTP API and classify its answer."""
 
 import re
 import ssl
@@ -19,7 +19,7 @@ from jobs.providers.provider import DeliveryError, Failure
 
 ANSWER_BYTES = 64 * 1024
 RETRY_AFTER_SECONDS = 3600.0
-# One for each mail in hand, so that none is opened anew for every mail.
+# One for each thread of the largest pool of senders, so that connections are reused.
 CONNECTIONS = 200
 
 FAILURES: Mapping[int, Failure] = {
@@ -31,7 +31,7 @@ FAILURES: Mapping[int, Failure] = {
     **dict.fromkeys((502, 504), Failure.AMBIGUOUS),  # a gateway does not know what happened behind it
 }
 CLASSES: Mapping[int, Failure] = {3: Failure.CONFIGURATION, 4: Failure.REJECTED, 5: Failure.TRANSIENT}
-# Resend answers 409 to both: a changed body stays changed, a rival attempt ends.
+# Resend answers 409 to both: a changed body is refused for good, a concurrent attempt ends soon.
 ERROR_NAMES: Mapping[str, Failure] = {
     "invalid_idempotent_request": Failure.PERMANENT,
     "concurrent_idempotent_requests": Failure.TRANSIENT,
@@ -39,7 +39,7 @@ ERROR_NAMES: Mapping[str, Failure] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """Limit the stages of a request, in seconds; the total stays below the lease of 15 seconds."""
 
     connect: float = 3.0
@@ -59,11 +59,11 @@ class Answer:
 class Api:
     """Post mails to one URL with one key over connections that are kept."""
 
-    def __init__(self, url: str, key: str, patience: Patience | None = None) -> None:
+    def __init__(self, url: str, key: str, timeouts: Timeouts | None = None) -> None:
         self.url = url
         self.key = key
-        self.patience = patience or Patience()
-        # An adapter without its Session: no redirects, cookies, proxies or netrc that nobody asked for.
+        self.timeouts = timeouts or Timeouts()
+        # An adapter without a Session: a Session would add redirects, cookies, proxies and netrc.
         self.adapter = DeadlineAdapter(pool_maxsize=CONNECTIONS)
 
     def post(self, body: bytes, idempotency_key: str) -> Answer:
@@ -73,7 +73,7 @@ class Api:
         """
         request = self._prepare(body, idempotency_key)
         try:
-            answer = within(self.patience.total, partial(self._attempt, request))
+            answer = within(self.timeouts.total, partial(self._attempt, request))
         except TimeoutError as error:
             raise DeliveryError("The provider did not answer in time.", Failure.AMBIGUOUS) from error
         except (requests.RequestException, HTTPError) as error:
@@ -89,9 +89,9 @@ class Api:
             "Accept": "application/json",
             "Accept-Encoding": "identity",
             "Idempotency-Key": idempotency_key,
-            "User-Agent": "scheduling",  # Resend refuses who does not name a client
+            "User-Agent": "scheduling",  # Resend refuses requests without one
         }
-        timed = TimedBody(body, self.patience.total)
+        timed = TimedBody(body, self.timeouts.total)
         try:
             return requests.Request("POST", self.url, data=timed, headers=headers).prepare()
         except requests.RequestException as error:
@@ -99,7 +99,7 @@ class Api:
             raise DeliveryError(reason, Failure.CONFIGURATION) from error
 
     def _attempt(self, request: requests.PreparedRequest) -> Answer:
-        timeout = (self.patience.connect, self.patience.answer)
+        timeout = (self.timeouts.connect, self.timeouts.answer)
         response = self.adapter.send(request, stream=True, timeout=timeout, verify=True)
         try:
             return Answer(response.status_code, response.headers, _object(_read(response)))
@@ -113,7 +113,7 @@ def identifier(value: object) -> str:
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:
-    """Return the seconds that a Retry-After asks for, at most 3,600, or None for nonsense.
+    """Return the seconds that a Retry-After asks for, at most 3,600, or None for an invalid one.
 
     RFC 9110 10.2.3: a number of seconds or a date.
     """
@@ -131,7 +131,7 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
 
 
 def _read(response: requests.Response) -> bytes:
-    """Return the first of the body, or nothing when it breaks off: by then the status has decided."""
+    """Return the first bytes of the body, or none when it breaks off: the status is known by then."""
     try:
         return response.raw.read(ANSWER_BYTES, decode_content=False)
     except HTTPError:
@@ -154,7 +154,7 @@ def _refusal(answer: Answer) -> DeliveryError:
         failure = ERROR_NAMES.get(name, failure)
     if answer.status == requests.codes.unavailable and retry_after is not None:
         failure = Failure.THROTTLED
-    # Only a name is quoted: a provider's message may repeat the address or the key.
+    # Only the name of an error is quoted: its message may repeat the address or the key.
     detail = f" ({name})" if re.fullmatch(r"[a-z_]{1,64}", name) else ""
     return DeliveryError(f"The provider answered {answer.status}{detail}.", failure, retry_after)
 

@@ -1,4 +1,4 @@
-"""Build the bytes of a mail, the same ones on every attempt."""
+"""Build the bytes of a mail, which are the same on every attempt."""
 
 from email.header import Header
 from email.message import EmailMessage
@@ -11,12 +11,12 @@ from jobs.providers.provider import CALENDAR_NAME, Message
 
 
 def address(mailbox: str) -> str:
-    """Return the bare address of a mailbox that may bear a name."""
+    """Return the address of a mailbox that may have a name."""
     return parseaddr(one_line(mailbox))[1]
 
 
 def needs_unicode(message: Message) -> bool:
-    """Say whether an address goes beyond ASCII, which a server must support (RFC 6531)."""
+    """Tell whether an address goes beyond ASCII, which a server must support (RFC 6531)."""
     return not "".join((address(message.sender), address(message.to), *message.reply_to)).isascii()
 
 
@@ -37,10 +37,10 @@ def encode(message: Message) -> bytes:
     mail["Subject"] = subject = _placeholder(message)
     mail["Date"] = message.created_at
     mail["Message-ID"] = message_id(message)
-    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps vacation notices away
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: prevents vacation notices
     mail.set_content(message.text, cte="quoted-printable")
     mail.add_alternative(message.html, subtype="html", cte="quoted-printable")
-    # Derived from the content too: nobody can write a boundary into a title that depends on that title.
+    # Derived from the content too, so that nobody can write the boundary into a title.
     boundary = _digest(message.idempotency_key, message.text, message.html)
     mail.set_boundary(boundary)
     if message.calendar is not None:
@@ -49,14 +49,14 @@ def encode(message: Message) -> bytes:
 
 
 def _add_calendar(mail: EmailMessage, calendar: str, method: str, boundary: str) -> None:
-    """Say it twice: some programs read the part that stands in place of the text (RFC 6047), some the attachment."""
+    """Add a calendar twice: some programs read the alternative to the text (RFC 6047), some the attachment."""
     mail.add_alternative(calendar, subtype="calendar", params={"method": method}, cte="quoted-printable")
     mail.add_attachment(calendar.encode(), maintype="application", subtype="ics", filename=CALENDAR_NAME)
     mail.set_boundary(boundary)
 
 
 def _placeholder(message: Message) -> str:
-    """Return what stands for the subject until the mail is bytes; nobody can write it into a title."""
+    """Return a placeholder for the subject in the bytes of a mail; nobody can write it into a title."""
     return _digest(message.idempotency_key, message.subject)
 
 

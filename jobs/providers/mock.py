@@ -1,4 +1,4 @@
-"""Pretend to send, slowly, and keep the mail where a person can read it."""
+"""Simulate sending, and keep the mails in a folder where a person can read them."""
 
 import time
 from pathlib import Path
@@ -37,7 +37,7 @@ class Mock:
         folder = Path(self.folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            # Who watches the mailbox sees a whole mail or none.
+            # A reader of the folder sees a whole mail or none.
             with NamedTemporaryFile(dir=folder, prefix=".", delete=False) as draft:
                 draft.write(mime.encode(message))
             Path(draft.name).replace(folder / f"{message.email_id}-{message.kind}.eml")

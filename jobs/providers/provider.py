@@ -1,11 +1,11 @@
-"""Say what a mail is, what a provider does with it and how that can fail."""
+"""Define what a provider takes, what it returns and how it can fail."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-# What people see of the calendar of a mail, where their program does not read it.
+# The name of the attachment that people see where their program does not read calendars.
 CALENDAR_NAME = "invite.ics"
 
 
@@ -13,9 +13,9 @@ CALENDAR_NAME = "invite.ics"
 class Message:
     """Hold one rendered mail; equal messages become equal bytes on every attempt.
 
-    The domains of its addresses are ASCII. `reply_to` is to whom its reader writes back, the sender if it is nobody.
+    The domains of its addresses are ASCII. Replies go to `reply_to`, or to the sender where it is empty.
     `created_at` is the aware time of the intent, not of the attempt, because it becomes the Date header.
-    `calendar` is what it tells calendars, in iCalendar's words, and `calendar_method` what they shall do with it.
+    `calendar` is its invitation in iCalendar's format, and `calendar_method` what calendars shall do with it.
     """
 
     email_id: int
@@ -36,17 +36,17 @@ class Failure(StrEnum):
     """Name the classes of failure that the retry policy tells apart."""
 
     PERMANENT = "permanent"
-    """The provider refuses this mail, and will refuse it tomorrow."""
+    """The provider refuses this mail, and will go on refusing it."""
     REJECTED = "rejected"
-    """The provider refuses this mail today; another day may differ."""
+    """The provider refuses this mail now, and may accept it later."""
     THROTTLED = "throttled"
-    """The provider asks for patience."""
+    """The provider asks us to wait."""
     CONFIGURATION = "configuration"
-    """The provider refuses us: a key, a sender or an address of a server wants a person."""
+    """The provider refuses us: a person has to mend a key, a sender or the address of a server."""
     TRANSIENT = "transient"
-    """Nothing was sent, and the mail is not to blame."""
+    """Nothing was sent, for a reason that is not in the mail."""
     AMBIGUOUS = "ambiguous"
-    """Nobody can tell whether the mail was sent."""
+    """It is unknown whether the mail was sent."""
 
 
 class DeliveryError(Exception):
@@ -64,7 +64,7 @@ class DeliveryError(Exception):
 
     @property
     def permanent(self) -> bool:
-        """Say whether no repetition can help."""
+        """Tell whether trying again cannot help."""
         return self.failure is Failure.PERMANENT
 
 

@@ -5,17 +5,17 @@ from typing import Any
 
 import orjson
 
-from jobs.providers.http import Api, Patience, identifier
+from jobs.providers.http import Api, Timeouts, identifier
 from jobs.providers.provider import CALENDAR_NAME, Message
 
 BASE_URL = "https://api.resend.com"
 
 
 class Resend:
-    """Send mails with a key; Resend drops what repeats an idempotency key within 24 hours."""
+    """Send mails with a key; Resend ignores a repeated idempotency key for 24 hours."""
 
-    def __init__(self, key: str, base_url: str = "", patience: Patience | None = None) -> None:
-        self.api = Api(f"{(base_url or BASE_URL).rstrip('/')}/emails", key, patience)
+    def __init__(self, key: str, base_url: str = "", timeouts: Timeouts | None = None) -> None:
+        self.api = Api(f"{(base_url or BASE_URL).rstrip('/')}/emails", key, timeouts)
 
     def send(self, message: Message) -> str:
         """Offer a mail once and return Resend's id of it.
@@ -32,7 +32,7 @@ class Resend:
         if message.reply_to:
             body["reply_to"] = list(message.reply_to)
         if message.calendar is not None:
-            # There is no part beside text and HTML; Resend's SMTP server takes one.
+            # The API takes no part besides text and HTML, so the invitation is an attachment.
             body["attachments"] = [
                 {
                     "filename": CALENDAR_NAME,

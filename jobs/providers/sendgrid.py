@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from jobs.providers.http import Api, Patience, identifier
+from jobs.providers.http import Api, Timeouts, identifier
 from jobs.providers.provider import CALENDAR_NAME, Message
 
 BASE_URL = "https://api.sendgrid.com"
@@ -15,12 +15,12 @@ BASE_URL = "https://api.sendgrid.com"
 class SendGrid:
     """Send mails with a key.
 
-    SendGrid does not deduplicate: the idempotency key travels as a custom argument, so that a repetition
-    can be told in its event log, and as a header for proxies that do.
+    SendGrid does not deduplicate. The idempotency key is sent as a custom argument, so that its event log shows a
+    repetition, and as a header, for proxies that deduplicate.
     """
 
-    def __init__(self, key: str, base_url: str = "", patience: Patience | None = None) -> None:
-        self.api = Api(f"{(base_url or BASE_URL).rstrip('/')}/v3/mail/send", key, patience)
+    def __init__(self, key: str, base_url: str = "", timeouts: Timeouts | None = None) -> None:
+        self.api = Api(f"{(base_url or BASE_URL).rstrip('/')}/v3/mail/send", key, timeouts)
 
     def send(self, message: Message) -> str:
         """Offer a mail once and return SendGrid's id of it.
@@ -46,7 +46,7 @@ class SendGrid:
             case several:
                 body["reply_to_list"] = [{"email": one} for one in several]
         if message.calendar is not None:
-            # With a charset SendGrid refuses the type; it adds the one of the mail.
+            # SendGrid refuses a type with a charset; it adds the charset of the mail.
             body["content"].append(
                 {"type": f"text/calendar; method={message.calendar_method}", "value": message.calendar}
             )

@@ -21,7 +21,7 @@ REFUSED_FOR_NOW = frozenset({450, 451, 452})
 
 
 class Stage(StrEnum):
-    """Name what a reply of the server is about."""
+    """Name the part of the conversation that a reply is about."""
 
     GREETING = "the greeting"
     SENDER = "the sender"
@@ -31,21 +31,21 @@ class Stage(StrEnum):
 
 @dataclass(slots=True)
 class Attempt:
-    """Remember what one attempt may still do and has done; the clock outside reads it."""
+    """Hold the state of one attempt, which the thread that waits for it reads."""
 
     deadline: float
     content_sent: bool = False
     server: SMTP | None = None
 
     def give_up(self) -> None:
-        """End what may still be going on in the thread of the attempt."""
+        """Shut down the connection, so that the thread of the attempt ends."""
         if self.server and self.server.sock:
             with suppress(OSError):
                 self.server.sock.shutdown(socket.SHUT_RDWR)
 
 
 class Smtp:
-    """Send mails through one server, each over its own connection.
+    """Send mails through one server, each over a connection of its own.
 
     `secure` speaks TLS from the first byte; otherwise STARTTLS is used where the server offers it.
     Certificates are verified. `silence` and `total` are seconds.
@@ -88,13 +88,13 @@ class Smtp:
             attempt.server = server
             self._log_in(server)
             _address(server, message)
-            _hand_over(server, mime.encode(message), attempt)
-            # Accepted is accepted: nobody waits for the goodbye.
+            _send_content(server, mime.encode(message), attempt)
+            # The mail has been accepted: the answer to QUIT is not waited for.
             with suppress(OSError):
                 server.putcmd("quit")
 
     def _connect(self) -> SMTP:
-        # smtplib would ask the name service who we are, which can take longer than the mail.
+        # smtplib would look up our own name, which can take longer than the mail.
         name = socket.gethostname()
         name = name if "." in name else "[127.0.0.1]"
         if self.secure:
@@ -121,7 +121,7 @@ def classify(stage: Stage, code: int) -> Failure:
         case 4:
             return Failure.TRANSIENT
         case 5:
-            # Who refuses before the recipient is named refuses us, not the mail.
+            # A refusal before the recipient is named is about us, not about the mail.
             about_mail = stage in {Stage.RECIPIENT, Stage.CONTENT}
             return Failure.PERMANENT if about_mail else Failure.CONFIGURATION
         case _:
@@ -139,7 +139,7 @@ def _address(server: SMTP, message: Message) -> None:
     _require(Stage.RECIPIENT, server.rcpt(one_line(message.to))[0])
 
 
-def _hand_over(server: SMTP, content: bytes, attempt: Attempt) -> None:
+def _send_content(server: SMTP, content: bytes, attempt: Attempt) -> None:
     code, _ = server.docmd("DATA")
     if code != GO_AHEAD:
         raise _refusal(Stage.CONTENT, code)
@@ -169,7 +169,7 @@ def _lost(error: OSError | UnicodeError, attempt: Attempt) -> DeliveryError:
         case ssl.SSLCertVerificationError():
             return DeliveryError("The mail server's certificate is not trusted.", Failure.CONFIGURATION)
         case SMTPServerDisconnected():
-            return DeliveryError("The mail server hung up.", Failure.TRANSIENT)
+            return DeliveryError("The mail server closed the connection.", Failure.TRANSIENT)
         case SMTPException() | UnicodeError():
             return DeliveryError("The mail server takes no such login.", Failure.CONFIGURATION)
         case _:

@@ -85,6 +85,6 @@ class RateLimits:
 
 def make_rate_limits(settings: DeliverySettings) -> RateLimits:
     """Return limits that all processes of the deployment share."""
-    options = redis_options(settings.redis, patience=_REDIS_TIMEOUT)
+    options = redis_options(settings.redis, timeout=_REDIS_TIMEOUT)
     shared = RedisStorage(settings.redis.url, key_prefix="scheduling", **options)
     return RateLimits(MovingWindowRateLimiter(shared), MovingWindowRateLimiter(MemoryStorage()))

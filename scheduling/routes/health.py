@@ -65,7 +65,7 @@ def _check_database() -> dict[str, Any]:
 
 
 def _check_redis() -> str:
-    redis = connect_redis(services().settings.delivery.redis, patience=_REDIS_PATIENCE)
+    redis = connect_redis(services().settings.delivery.redis, timeout=_REDIS_PATIENCE)
     try:
         redis.ping()
     except RedisError:

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from sql.watch import Watch
+from sql.deadlines import Deadlines
 
 # 64 KiB take 3 s at 175 kbit/s.
 BODY_SECONDS = 3.0
@@ -24,7 +24,7 @@ class SocketDeadline:
             with suppress(OSError):
                 connection.shutdown(side)
 
-        self._watch = Watch(shut)
+        self._deadlines = Deadlines(shut)
 
     @contextmanager
     def during(self, connection: socket.socket | None) -> Iterator[None]:
@@ -40,8 +40,8 @@ class SocketDeadline:
 
     def start(self, connection: socket.socket) -> None:
         """Give a connection BODY_SECONDS from now on."""
-        self._watch.expect(connection, BODY_SECONDS)
+        self._deadlines.set(connection, BODY_SECONDS)
 
     def stop(self, connection: socket.socket) -> None:
         """Stop watching a connection."""
-        self._watch.forget(connection)
+        self._deadlines.clear(connection)

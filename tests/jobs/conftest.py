@@ -1,4 +1,4 @@
-"""What the tests of the outbox share: rows, a provider that answers over HTTP, and deliveries."""
+"""Fixtures of the tests of jobs: rows of the outbox, a provider over HTTP, and deliveries."""
 
 from contextlib import ExitStack
 from dataclasses import replace

@@ -62,11 +62,11 @@ class Rows:
         self.execute(f"UPDATE emails SET {changes} WHERE id = %s", (email_id,))
 
     def make_due(self) -> None:
-        """Let the time come at which every row is due."""
+        """Make every row due now."""
         self.execute("UPDATE emails SET next_attempt_at = now()")
 
     def free_slots(self) -> int:
-        """Count the mails that may be offered in this moment."""
+        """Count the free slots of the rate limit."""
         return self.ask("SELECT count(*) FROM email_rate_slots WHERE free_at <= now()")["count"]
 
     def ask(self, statement: str, parameters: tuple[Any, ...] = ()) -> dict[str, Any]:

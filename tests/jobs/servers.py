@@ -1,4 +1,4 @@
-"""Servers that misbehave on the level of the socket, and a certificate that nobody trusts."""
+"""Servers that fail at the level of sockets, and a certificate that no authority has signed."""
 
 import contextlib
 import socket
@@ -30,7 +30,7 @@ def tcp_server(talk):
 
 @contextmanager
 def full_server():
-    """Yield the port of a server whose queue is full: who connects waits for ever."""
+    """Yield the port of a server whose backlog is full, so that connecting never ends."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, contextlib.ExitStack() as clients:
         for _ in range(3):
             client = clients.enter_context(socket.socket())

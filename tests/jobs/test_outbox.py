@@ -1,4 +1,4 @@
-"""What is announced is heard of once it is durable, and only then."""
+"""A job is queued for an announced e-mail after the commit, and never before."""
 
 import zlib
 
@@ -50,7 +50,7 @@ def test_job_carries_an_id_and_nothing_that_runs(outbox, api, redis):
     with api.statement() as tx:
         outbox.announce(tx, 7)
     eventually(lambda: queued(redis) == ["email-7"])
-    # JSON, for whoever can write a pickle into Redis runs code in the worker.
+    # JSON, because a pickle in Redis would run code in the worker.
     assert orjson.loads(zlib.decompress(redis.hget("rq:job:email-7", "data"))) == [
         "jobs.deliver.deliver_email",
         None,
@@ -59,19 +59,19 @@ def test_job_carries_an_id_and_nothing_that_runs(outbox, api, redis):
     ]
 
 
-def test_nobody_hears_before_the_commit(outbox, api, redis):
+def test_no_job_is_queued_before_the_commit(outbox, api, redis):
     with api.transaction() as tx:
         tx.execute("SELECT 1", {})
         outbox.announce(tx, 7)
         with api.statement() as other:
             outbox.announce(other, 8)
-        # The bell is rung in order: had 7 been rung for, it would stand before 8.
+        # Jobs are queued in order: one for 7 would stand before the one for 8.
         eventually(lambda: "email-8" in queued(redis))
         assert queued(redis) == ["email-8"]
     eventually(lambda: queued(redis) == ["email-8", "email-7"])
 
 
-def test_rolled_back_transaction_rings_for_nothing(outbox, api, redis):
+def test_rolled_back_transaction_queues_no_job(outbox, api, redis):
     def fail_after_announcing():
         with api.transaction() as tx:
             tx.execute("SELECT 1", {})
@@ -86,7 +86,7 @@ def test_rolled_back_transaction_rings_for_nothing(outbox, api, redis):
     assert queued(redis) == ["email-8"]
 
 
-def test_commit_that_fails_rings_for_nothing(outbox, api, redis, database):
+def test_commit_that_fails_queues_no_job(outbox, api, redis, database):
     def fail_to_commit():
         with api.transaction() as tx:
             tx.execute("INSERT INTO promises VALUES (1), (1)", {})
@@ -106,9 +106,9 @@ def test_commit_that_fails_rings_for_nothing(outbox, api, redis, database):
             cursor.execute("DROP TABLE promises")
 
 
-def test_many_announcements_of_one_transaction_are_heard(outbox, api, redis):
+def test_many_announcements_of_one_transaction_queue_a_job_for_the_last(outbox, api, redis):
     with api.transaction() as tx:
         for email_id in range(1, 251):
             outbox.announce(tx, email_id)
-    # Whoever answers for the last one takes all of them.
+    # The job of the last one delivers all of them.
     eventually(lambda: queued(redis)[-1:] == ["email-250"])

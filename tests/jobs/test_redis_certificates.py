@@ -46,7 +46,7 @@ def pump(source, target):
 
 
 def answers(address):
-    with connect_redis(address, patience=5.0) as redis:
+    with connect_redis(address, timeout=5.0) as redis:
         return redis.ping()
 
 

@@ -1,4 +1,4 @@
-"""Analytics events as a test writes them, and what they should add up to."""
+"""Write analytics events, and compare the dashboard with them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,7 +7,7 @@ from psycopg2.extensions import connection as Connection
 
 from sql.queries import analytics
 
-# What the dashboard was before there was a rollup: the events themselves, all of them, each time.
+# The dashboard without a rollup: it counts all events each time.
 PLAIN = """
 SELECT event_type, count(*) AS count, count(DISTINCT user_id) AS unique_users,
        min(created_at) AS first_event, max(created_at) AS last_event
@@ -20,7 +20,7 @@ PERIODS = (1, 30, 366)
 
 
 class Events:
-    """The events, seen from outside; a connection of one's own leaves a transaction open."""
+    """The events in the database; `within` another connection, a test leaves a transaction open."""
 
     def __init__(self, database: Connection) -> None:
         self.database = database
@@ -62,11 +62,11 @@ class Events:
         return row["count"]
 
     def dashboard(self, days: int = 30) -> list[dict[str, Any]]:
-        """Return what the dashboard tells."""
+        """Return the rows of the dashboard."""
         return self.ask(analytics.select_event_statistics.sql, {"days": days})
 
     def check(self, *instants: datetime) -> None:
-        """Hold the dashboard of now, and of other instants, against the events, in one view of the database."""
+        """Compare the dashboard, now and at other instants, with the events in one snapshot of the database."""
         self.ask("BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL TimeZone = 'UTC'")
         try:
             for now in ("now()", *(f"'{instant.isoformat()}'::timestamptz" for instant in instants)):

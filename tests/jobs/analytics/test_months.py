@@ -150,7 +150,7 @@ def test_events_that_came_before_their_month_was_opened_move_into_it(events, wor
     rollup = Rollup(worker, 0)
     rollup.catch_up()
     log_at(events.database, *inside)
-    rollup.tidy()
+    rollup.clean_up()
     assert places(events.database) == [name(1)] * 4 + ["analytics_events_default"]
     events.check()
     rollup.catch_up()
@@ -232,7 +232,7 @@ def test_months_past_the_retention_go_with_what_they_added_up_to(events, worker)
     rollup.catch_up()
     # One that nobody has added up yet.
     log_at(events.database, month(-3))
-    rollup.tidy()
+    rollup.clean_up()
     assert places(events.database) == [name(-2)]
     assert name(-3) not in partitions(events.database)
     events.check()

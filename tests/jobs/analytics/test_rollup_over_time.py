@@ -70,7 +70,7 @@ def test_counts_that_no_period_reaches_back_to_are_forgotten(events, rollup):
     events.log(alice, "old", timedelta(days=400))
     events.log(alice, "new", timedelta(days=366))
     rollup.catch_up()
-    rollup.tidy()
+    rollup.clean_up()
     assert events.ask("SELECT DISTINCT event_type FROM analytics_counts ORDER BY 1") == [
         {"event_type": ""},
         {"event_type": "new"},

@@ -1,4 +1,4 @@
-"""The sweep finds what nobody rang for, and needs nobody to deliver it."""
+"""The sweep queues a job for what is overdue, and delivers it itself without Redis."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from jobs.connection import RedisAddress, connect_redis
 from jobs.delivery.housekeeping import Housekeeping
 from jobs.delivery.sweep import Sweep
-from jobs.doorbell import ENOUGH, ring
+from jobs.doorbell import MOST_JOBS, queue_job
 from scripts.stack.servers import Valkey
 from tests.waiting import eventually
 
@@ -25,7 +25,7 @@ NOWHERE = "redis://127.0.0.1:9/0"
 def make_sweep(make_delivery, redis_url, redis):
     def make(url=redis_url, **options):
         delivery = make_delivery(**options)
-        return Sweep(delivery, connect_redis(RedisAddress(url), patience=1.0), Housekeeping(delivery))
+        return Sweep(delivery, connect_redis(RedisAddress(url), timeout=1.0), Housekeeping(delivery))
 
     return make
 
@@ -45,12 +45,12 @@ def queued(redis):
     return [job_id.decode() for job_id in redis.lrange("rq:queue:emails", 0, -1)]
 
 
-def test_mail_that_nobody_rang_for_is_rung_for(sweep, rows, redis, mailbox):
+def test_overdue_mail_gets_a_job(sweep, rows, redis, mailbox):
     email_id = rows.promise()
     rows.move(email_id, next_attempt_at=LONG_AGO)
     sweep.look()
     assert queued(redis) == [f"email-{email_id}"]
-    # Redis is there, so delivering is the work of whoever takes the job.
+    # Redis is there, so the worker that runs the job delivers.
     assert mailbox.offers == []
 
 
@@ -66,7 +66,7 @@ def test_young_mail_is_left_to_the_doorbell(sweep, rows, redis, monkeypatch):
     assert queued(redis) == [f"email-{email_id}"]
 
 
-def test_one_ring_is_enough_for_all_that_waits(sweep, rows, redis):
+def test_one_job_is_enough_for_all_that_wait(sweep, rows, redis):
     first, *others = [rows.promise() for _ in range(50)]
     for email_id in (first, *others):
         rows.move(email_id, next_attempt_at=LONG_AGO)
@@ -74,7 +74,7 @@ def test_one_ring_is_enough_for_all_that_waits(sweep, rows, redis):
     assert queued(redis) == [f"email-{first}"]
 
 
-def test_ring_that_was_lost_is_repeated_at_the_next_look(sweep, rows, redis):
+def test_lost_job_is_replaced_at_the_next_look(sweep, rows, redis):
     email_id = rows.promise()
     rows.move(email_id, next_attempt_at=LONG_AGO)
     for _ in range(3):
@@ -83,21 +83,21 @@ def test_ring_that_was_lost_is_repeated_at_the_next_look(sweep, rows, redis):
         redis.flushdb()
 
 
-def test_rings_that_nobody_answers_are_few(sweep, rows, redis):
+def test_jobs_that_no_worker_runs_are_few(sweep, rows, redis):
     rows.move(rows.promise(), next_attempt_at=LONG_AGO)
-    for _ in range(ENOUGH + 20):
+    for _ in range(MOST_JOBS + 20):
         sweep.look()
-    assert len(queued(redis)) == ENOUGH
+    assert len(queued(redis)) == MOST_JOBS
 
 
 @pytest.mark.parametrize("status", ["sent", "dead"])
-def test_settled_mail_is_not_rung_for(sweep, rows, redis, status):
+def test_settled_mail_gets_no_job(sweep, rows, redis, status):
     rows.move(rows.promise(), next_attempt_at=LONG_AGO, status=f"'{status}'")
     sweep.look()
     assert queued(redis) == []
 
 
-def test_mail_of_a_dead_worker_is_rung_for_when_its_lease_ends(sweep, rows, redis):
+def test_mail_of_a_dead_worker_gets_a_job_when_its_lease_ends(sweep, rows, redis):
     email_id = rows.promise()
     rows.move(email_id, next_attempt_at=LONG_AGO)
     assert sweep.delivery.store.claim(1)
@@ -110,7 +110,7 @@ def test_mail_of_a_dead_worker_is_rung_for_when_its_lease_ends(sweep, rows, redi
     assert sweep.delivery.store.claim(1)[0]["attempts"] == 2
 
 
-def test_nobody_rings_for_mail_that_the_rate_limit_holds_back(make_sweep, rows, redis):
+def test_mail_that_waits_for_the_rate_limit_gets_no_job(make_sweep, rows, redis):
     sweep = make_sweep(rate_limit=1)
     rows.move(rows.promise(), next_attempt_at=LONG_AGO)
     late = rows.promise()
@@ -171,7 +171,7 @@ def test_without_redis_the_sweep_delivers_by_itself(lonely_sweep, rows, mailbox)
     assert rows.statuses() == ["sent", "sent"]
 
 
-def test_redis_that_falls_silent_makes_the_sweep_deliver(make_sweep, rows, mailbox, tmp_path):
+def test_redis_that_does_not_answer_makes_the_sweep_deliver(make_sweep, rows, mailbox, tmp_path):
     with Valkey(tmp_path / "valkey") as valkey:
         sweep = make_sweep(valkey.url)
         sweep.look()
@@ -182,9 +182,9 @@ def test_redis_that_falls_silent_makes_the_sweep_deliver(make_sweep, rows, mailb
         valkey.resume()
 
 
-def test_mail_that_redis_forgot_is_rung_for_again(sweep, rows, redis, mailbox):
+def test_mail_whose_job_redis_lost_gets_another(sweep, rows, redis, mailbox):
     email_id = rows.promise()
-    ring(redis, email_id)
+    queue_job(redis, email_id)
     redis.flushdb()
     rows.move(email_id, next_attempt_at=LONG_AGO)
     sweep.look()
@@ -214,7 +214,7 @@ def test_sweep_looks_by_itself_until_it_is_stopped(sweep, rows, redis):
     assert not sweep._thread.is_alive()
 
 
-def test_sweep_finishes_the_mails_in_hand_before_it_stops(lonely_sweep, rows, httpserver, mailbox):
+def test_sweep_finishes_the_mails_that_are_being_offered_before_it_stops(lonely_sweep, rows, httpserver, mailbox):
     offered, answer = threading.Event(), threading.Event()
 
     def wait(request):

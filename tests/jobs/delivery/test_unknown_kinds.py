@@ -27,7 +27,7 @@ def old(make_delivery):
 @pytest.fixture
 def sweep(old, redis_url, redis):
     """Offer the sweep of that worker."""
-    return Sweep(old, connect_redis(RedisAddress(redis_url), patience=1.0), Housekeeping(old))
+    return Sweep(old, connect_redis(RedisAddress(redis_url), timeout=1.0), Housekeeping(old))
 
 
 def test_mail_of_an_unknown_kind_is_left_for_who_knows_it(old, delivery, rows, mailbox):

@@ -1,4 +1,4 @@
-"""A booking by a guest, as the mails about it are told of it."""
+"""The data of mails about a guest's booking."""
 
 from datetime import UTC, datetime
 

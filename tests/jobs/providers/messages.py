@@ -1,4 +1,4 @@
-"""One mail to send and what may come of it, for the tests of every provider."""
+"""One mail to send, and readers of what was sent, for the tests of every provider."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -9,14 +9,14 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from jobs.providers.connection import TimedBody
-from jobs.providers.http import ANSWER_BYTES, Patience
+from jobs.providers.http import ANSWER_BYTES, Timeouts
 from jobs.providers.provider import Failure
 from jobs.providers.resend import Resend
 from tests.jobs.providers.messages import MESSAGE, refusal_of
 from tests.jobs.servers import full_server, make_certificate, read_request, reset, tcp_server, trickle
 
 KEY = "re_secret_key"
-HURRY = Patience(connect=1.0, answer=1.0, total=8.0)
+HURRY = Timeouts(connect=1.0, answer=1.0, total=8.0)
 # What a test that would last much longer without its limit may take on a machine that is busy.
 SOON = 6.0
 
@@ -40,7 +40,7 @@ def test_a_provider_that_is_away_has_received_nothing():
 
 
 def test_a_name_that_is_unknown_has_received_nothing():
-    assert refusal_of(Resend(KEY, "http://provider.invalid", Patience())).failure is Failure.TRANSIENT
+    assert refusal_of(Resend(KEY, "http://provider.invalid", Timeouts())).failure is Failure.TRANSIENT
 
 
 def test_a_provider_that_never_accepts_has_received_nothing():
@@ -107,8 +107,8 @@ def test_a_sign_of_life_does_not_start_the_clock_anew(released):
 
     started = time.monotonic()
     with tcp_server(talk) as port:
-        patience = Patience(connect=1.0, answer=3.0, total=20.0)
-        assert refusal_of(Resend(KEY, f"http://127.0.0.1:{port}", patience)).failure is Failure.AMBIGUOUS
+        timeouts = Timeouts(connect=1.0, answer=3.0, total=20.0)
+        assert refusal_of(Resend(KEY, f"http://127.0.0.1:{port}", timeouts)).failure is Failure.AMBIGUOUS
     assert time.monotonic() - started < 4.5
 
 
@@ -158,7 +158,7 @@ def test_a_body_without_an_end_is_read_to_the_cap_only(status):
             hung_up.set()
 
     with tcp_server(talk) as port:
-        provider = Resend(KEY, f"http://127.0.0.1:{port}", Patience())
+        provider = Resend(KEY, f"http://127.0.0.1:{port}", Timeouts())
         if status == 200:
             assert provider.send(MESSAGE) == ""
         else:
@@ -172,7 +172,7 @@ def test_a_certificate_that_nobody_signed_is_refused(tmp_path):
     context.load_cert_chain(*make_certificate(tmp_path))
     with HTTPServer(ssl_context=context) as server:
         server.expect_request("/emails").respond_with_data("{}")
-        error = refusal_of(Resend(KEY, server.url_for(""), Patience()))
+        error = refusal_of(Resend(KEY, server.url_for(""), Timeouts()))
         assert error.failure is Failure.CONFIGURATION
         assert not server.log
 
@@ -200,9 +200,9 @@ def test_an_attempt_that_was_given_up_sends_nothing_later(monkeypatch, released)
 
     with tcp_server(talk) as port:
         monkeypatch.setattr(socket, "getaddrinfo", slow_look_up)  # a name service that takes its time
-        patience = Patience(connect=0.1, answer=0.1, total=0.3)
+        timeouts = Timeouts(connect=0.1, answer=0.1, total=0.3)
         started = time.monotonic()
-        assert refusal_of(Resend(KEY, f"http://localhost:{port}", patience)).failure is Failure.AMBIGUOUS
+        assert refusal_of(Resend(KEY, f"http://localhost:{port}", timeouts)).failure is Failure.AMBIGUOUS
         assert time.monotonic() - started < SOON
         released.set()
         assert ended.wait(5)
