@@ -67,6 +67,8 @@ _LOADED = {
 
 def __getattr__(area: str) -> Any:
     """Return the statements of `sql/queries/<area>.sql`, which `from sql.queries import <area>` asks for."""
+    if area.startswith("__"):
+        raise AttributeError(area)
     if area not in _LOADED:
-        raise AttributeError(f"There is no sql/queries/{area}.sql")
+        raise ImportError(f"Write sql/queries/{area}.sql, or import another area")
     return _LOADED[area]

@@ -72,6 +72,8 @@ def test_document_is_openapi_3_1(document):
 
 
 def test_document_covers_every_route_and_no_other(app, document):
+    hidden = routes(app).keys() - operations(document).keys()
+    assert not hidden, f"Register the blueprint of {sorted(hidden)} with api.register_blueprint() in scheduling/app.py"
     assert operations(document).keys() == routes(app).keys()
     assert len(operations(document)) >= 30
 
@@ -187,7 +189,9 @@ def test_every_operation_bears_the_name_of_its_view(app, document):
 def test_only_what_reads_is_named_reading(document):
     for (method, path), operation in operations(document).items():
         reads = operation["operationId"].startswith(("read_", "list_", "count_", "verify_", "explain_"))
-        assert reads == (method == "GET"), f"{method} {path}"
+        assert reads == (method == "GET"), (
+            f"Rename {operation['operationId']}(), the view of {method} {path}: only a GET is read_…, list_… or count_…"
+        )
 
 
 def test_every_body_and_every_refusal_has_an_example_that_fits(document):

@@ -79,17 +79,28 @@ def test_every_list_of_the_document_is_that_of_the_code(document):
     expected = {field: list(words) for words, fields in STORED.values() for field in fields} | {
         field: list(words) for field, words in COMPUTED.items()
     }
-    assert documented(document) == expected
+    found = documented(document)
+    for field in found.keys() - expected.keys():
+        pytest.fail(
+            f"List the values of {field} in scheduling/schemas/choices.py, and write {field!r} beside that list into "
+            "STORED of tests/scheduling/schemas/test_choices.py, or into COMPUTED when no table stores it"
+        )
+    assert found == expected
 
 
 def test_every_list_of_the_database_is_that_of_the_code(database):
     found = checked(database)
-    assert found.keys() == STORED.keys() | INTERNAL
+    for table, column in found.keys() - STORED.keys() - INTERNAL:
+        pytest.fail(
+            f"List {sorted(found[table, column])} in scheduling/schemas/choices.py, and write {(table, column)} with "
+            "that list and its fields into STORED of tests/scheduling/schemas/test_choices.py, or into INTERNAL"
+        )
+    assert found.keys() == STORED.keys() | INTERNAL, "take out of STORED what no migration checks any more"
     assert {column: found[column] for column in STORED} == {column: set(words) for column, (words, _) in STORED.items()}
 
 
 def test_every_notification_that_a_statement_writes_is_of_a_known_type():
-    sources = [*(ROOT / "sql/queries").glob("*.sql"), *(ROOT / "scheduling").glob("*.py")]
+    sources = [*(ROOT / "sql/queries").glob("*.sql"), *(ROOT / "scheduling").rglob("*.py")]
     written = set(re.findall(r"['\"]((?:BOOKING|ORG|APPOINTMENT)_[A-Z]+)['\"]", "".join(map(Path.read_text, sources))))
     assert written <= {*choices.NOTIFICATION_TYPES, *choices.MAIL_KINDS}
     assert set(choices.NOTIFICATION_TYPES) <= written
