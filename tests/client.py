@@ -117,10 +117,14 @@ class Document:
         if operation is None:
             return
         status, where = response.status_code, f"{response.request.method} {path}"
+        view = f"{operation['operationId']}(), the view of {where}"
         answer = operation["responses"].get(str(status))
-        assert answer is not None, f"{where} may not answer {status}: {response.text}"
+        code = response.json.get("code") if response.is_json and status >= 400 else None
+        assert answer is not None, f'Put @refuses("{code}") above {view}: it answered {status} {response.text}'
         undeclared = (DECLARED & set(response.headers.keys())) - answer.get("headers", {}).keys()
-        assert not undeclared, f"{where} {status} does not declare {undeclared}"
+        assert not undeclared, (
+            f"Declare {undeclared} above {view}, with a decorator of scheduling/policies/declarations.py"
+        )
         missing = ALWAYS.get(status, set()) - set(response.headers.keys())
         assert not missing, f"{where} {status} lacks {missing}"
         content = next(iter(answer.get("content", {}).values()), {})
@@ -128,7 +132,7 @@ class Document:
             body = response.get_json(force=True)
             self._validator(path, response.request.method, status, content["schema"]).validate(body)
             if "examples" in content:
-                assert body["code"] in content["examples"], f"{where} {status} does not declare {body['code']}"
+                assert code in content["examples"], f'Put @refuses("{code}") above {view}: it answered {response.text}'
 
     def _validator(self, path: str, method: str, status: int, schema: dict[str, Any]) -> Any:
         key = (path, method, status)

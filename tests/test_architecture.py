@@ -14,7 +14,6 @@ from scheduling.policies.access import access_of
 from sql import queries
 from sql.database import Transaction
 from tests.tree import (
-    AREAS,
     FILES,
     NAMED,
     PACKAGES,
@@ -58,8 +57,8 @@ def test_module_and_every_public_function_has_a_sentence_for_a_docstring(path):
             continue
         docstring = ast.get_docstring(node) or ""
         name = getattr(node, "name", "the module")
-        assert docstring, f"{name} has no docstring"
-        assert docstring.splitlines()[0].rstrip("`").endswith((".", "?")), f"{name}: {docstring}"
+        assert docstring, f"{relative(path)}: write a docstring for {name}, one imperative sentence with a full stop"
+        assert docstring.splitlines()[0].rstrip("`").endswith((".", "?")), f"{relative(path)}: {name}: {docstring}"
 
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if path.name == "__init__.py"], ids=relative)
@@ -132,7 +131,9 @@ def test_example_lists_every_setting_and_no_other():
     listed = re.findall(r"^(?:# )?([A-Z][A-Z0-9_]*)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
     assert len(listed) == len(set(listed))
     # NODE_ENV is what the original's deployments set; APP_ENV is ours.
-    assert set(listed) == set(settings_read()) - {"NODE_ENV"}
+    read = set(settings_read()) - {"NODE_ENV"}
+    assert not read - set(listed), f"Write {sorted(read - set(listed))} into .env.example and the table of README.md"
+    assert not set(listed) - read, f"Take {sorted(set(listed) - read)} out of .env.example and README.md"
 
 
 # Statements
@@ -166,7 +167,10 @@ def test_every_statement_fits_the_schema(preparing, area, name, text):
     for number, part in enumerate(parts):
         prepared, count = numbered(part)
         types = f"({', '.join(['unknown'] * count)})" if count else ""
-        preparing.execute(f"PREPARE {name}_{number} {types} AS {prepared}")
+        try:
+            preparing.execute(f"PREPARE {name}_{number} {types} AS {prepared}")
+        except psycopg2.Error as error:
+            pytest.fail(f"Correct {name} in sql/queries/{area}.sql, or write the migration that it needs: {error}")
 
 
 def test_statement_that_does_not_fit_is_found(preparing):
@@ -176,14 +180,17 @@ def test_statement_that_does_not_fit_is_found(preparing):
 
 @pytest.mark.parametrize(("area", "name", "text"), STATEMENTS, ids=NAMED)
 def test_every_statement_lists_its_columns(area, name, text):
-    assert not re.search(r"(SELECT|RETURNING|,)\s+\*", text, re.IGNORECASE)
-    assert not re.search(r"\bOFFSET\b", text, re.IGNORECASE)
+    where = f"{name} in sql/queries/{area}.sql"
+    assert not re.search(r"(SELECT|RETURNING|,)\s+\*", text, re.IGNORECASE), f"List the columns instead of * of {where}"
+    assert not re.search(r"\bOFFSET\b", text, re.IGNORECASE), f"Page by key instead of OFFSET in {where}"
 
 
 def test_every_statement_is_named_verb_noun():
-    verbs = {name.partition("_")[0] for _, name, _ in STATEMENTS}
-    assert all("_" in name for _, name, _ in STATEMENTS)
-    assert not verbs & {"get", "create", "fetch", "list", "do", "process"}
+    vague = {"get", "create", "fetch", "list", "do", "process"}
+    for area, name, _ in STATEMENTS:
+        verb, _, noun = name.partition("_")
+        is_named = bool(noun) and verb not in vague
+        assert is_named, f"Rename {name} in sql/queries/{area}.sql: select_…, insert_…, update_…, delete_…"
 
 
 def test_every_statement_is_explained():
@@ -191,11 +198,7 @@ def test_every_statement_is_explained():
         lines = path.read_text().splitlines()
         for line, following in pairwise(lines):
             if line.startswith("-- name:"):
-                assert re.match(r"-- \S", following), f"{path.name}: {line}"
-
-
-def test_every_area_is_loaded():
-    assert {area for area in AREAS if not hasattr(queries, area)} == set()
+                assert re.match(r"-- \S", following), f"Write a line that explains it below {path.name}: {line}"
 
 
 def statements_used():
@@ -214,7 +217,9 @@ def statements_used():
 
 
 def test_statements_that_are_used_are_those_in_the_files():
-    assert set(statements_used()) == set(NAMED)
+    used = set(statements_used())
+    assert not set(NAMED) - used, f"Call {sorted(set(NAMED) - used)} or delete them in sql/queries"
+    assert not used - set(NAMED), f"Write {sorted(used - set(NAMED))} into sql/queries/<area>.sql"
 
 
 class Untouched(Transaction):
@@ -277,4 +282,6 @@ def test_constraints_and_indexes_are_named_after_table_and_columns(database):
         names = [(row["owner"], row["name"]) for row in cursor.fetchall()]
     assert len(names) > 30
     for owner, name in names:
-        assert re.fullmatch(rf"{owner}_(\w+_)?(pkey|key|check|idx|excl|fkey)", name), f"{owner}: {name}"
+        assert re.fullmatch(rf"{owner}_(\w+_)?(pkey|key|check|idx|excl|fkey)", name), (
+            f"Name {name} in its migration: CONSTRAINT {owner}_<columns>_pkey|key|check|idx|excl|fkey"
+        )
