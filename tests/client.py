@@ -122,9 +122,7 @@ class Document:
         code = response.json.get("code") if response.is_json and status >= 400 else None
         assert answer is not None, f'Put @refuses("{code}") above {view}: it answered {status} {response.text}'
         undeclared = (DECLARED & set(response.headers.keys())) - answer.get("headers", {}).keys()
-        assert not undeclared, (
-            f"Declare {undeclared} above {view}, with a decorator of scheduling/policies/declarations.py"
-        )
+        assert not undeclared, f"Declare {undeclared} above {view}: see scheduling/policies/declarations.py"
         missing = ALWAYS.get(status, set()) - set(response.headers.keys())
         assert not missing, f"{where} {status} lacks {missing}"
         content = next(iter(answer.get("content", {}).values()), {})
