@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 from werkzeug import Request, Response
 
+from scripts.stack.provider import CHANGED, Accepted, success
+
 KEY = "re_key"
 
 
@@ -31,7 +33,7 @@ class Mailbox:
     offers: list[Offer] = field(default_factory=list)
     mails: dict[str, dict[str, Any]] = field(default_factory=dict)
     refusals: deque[Response] = field(default_factory=deque)
-    _contents: dict[str, bytes] = field(default_factory=dict)
+    _accepted: Accepted = field(default_factory=Accepted)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def refuse(self, status: int, times: int = 1, **headers: str) -> None:
@@ -58,8 +60,8 @@ class Mailbox:
                 return Response(status=401)
             if self.refusals:
                 return self.refusals.popleft()
-            # https://resend.com/docs/dashboard/emails/idempotency-keys
-            if self._contents.setdefault(offer.key, offer.content) != offer.content:
-                return Response(orjson.dumps({"name": "invalid_idempotent_request"}), 409)
-            self.mails.setdefault(offer.key, offer.mail)
-            return Response(orjson.dumps({"id": f"resend-{offer.key}"}), content_type="application/json")
+            _, is_changed = self._accepted.accept(offer.key, offer.content)
+            if not is_changed:
+                self.mails.setdefault(offer.key, offer.mail)
+            answer = CHANGED if is_changed else success(offer.key)
+            return Response(answer.body, answer.status, content_type="application/json")

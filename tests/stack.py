@@ -17,6 +17,7 @@ from werkzeug import Response
 
 from scripts.stack import processes
 from scripts.stack.ports import free_port
+from scripts.stack.procfile import read_procfile
 from tests.client import Client
 from tests.people import Person
 from tests.waiting import eventually
@@ -117,12 +118,6 @@ class Stack:
         return "\n".join(f"--- {name}\n{process.output}" for name, process in self.processes.items())
 
 
-def procfile(root: Path = ROOT) -> dict[str, str]:
-    """Return the commands of a release's Procfile by name."""
-    lines = (line.partition(":") for line in (root / "Procfile").read_text().splitlines())
-    return {name: command.strip() for name, _, command in lines}
-
-
 @contextmanager
 def running(
     folder: Path,
@@ -170,8 +165,8 @@ def start(
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"{name}.log"
     with log.open("ab") as output:
-        shell = ["/bin/sh", "-c", f"exec {command or procfile(root)[name]}"]
-        return Process(processes.start(shell, folder=root, output=output, environment=environment), log)
+        command = command or read_procfile(root)[name]
+        return Process(processes.start_command(command, folder=root, output=output, environment=environment), log)
 
 
 def kill(started: Iterable[Process]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from jobs.connection import QUEUE
 from jobs.mails.rendering import KINDS, TEMPLATES
 from scheduling.policies.access import access_of
+from scripts.stack.procfile import read_procfile
 from sql import queries
 from sql.database import Transaction
 from tests.tree import (
@@ -98,7 +99,7 @@ def test_every_route_declares_who_may_call_it(app):
 
 
 def test_worker_of_the_procfile_serves_the_queue_of_the_code():
-    processes = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines() if line)
+    processes = read_procfile()
     assert processes.keys() == {"release", "web", "worker"}
     assert processes["worker"].split()[:2] == ["rq", "worker"]
     assert processes["worker"].split()[-1] == QUEUE

@@ -1,7 +1,8 @@
 """Count what workers have not come to yet."""
 
-import psycopg2
 import redis
+
+from scripts.stack.databases import ask, connected
 
 QUEUE = "rq:queue:emails"
 # Counting costs too, and it is mostly enough to know that there are many.
@@ -21,21 +22,13 @@ EVENTS = """
 
 def work_waiting(database_url: str, redis_url: str, most: int = MANY) -> int:
     """Return how many e-mails, rings and events a worker of ours has not come to yet."""
-    connection = psycopg2.connect(database_url)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(MAILS, {"most": most})
-            mails = count_of(cursor.fetchone())
-            cursor.execute(ADDS_UP)
-            events = 0
-            if count_of(cursor.fetchone()):
-                cursor.execute(EVENTS, {"most": most})
-                events = count_of(cursor.fetchone())
-    finally:
-        connection.close()
+    with connected(database_url) as connection:
+        ((mails,),) = ask(connection, MAILS, {"most": most})
+        ((adds_up,),) = ask(connection, ADDS_UP)
+        ((events,),) = ask(connection, EVENTS, {"most": most}) if adds_up else ((0,),)
     with redis.Redis.from_url(redis_url) as client:
         rings = int(client.llen(QUEUE))
-    return max(mails, rings) + events
+    return int(max(mails, rings) + events)
 
 
 def jobs_waiting(redis_url: str) -> int:
@@ -43,8 +36,3 @@ def jobs_waiting(redis_url: str) -> int:
     with redis.Redis.from_url(redis_url) as client:
         bull = client.llen("bull:emails:wait") + client.llen("bull:emails:active")
         return int(bull + client.zcard("arq:queue"))
-
-
-def count_of(row: tuple[int, ...] | None) -> int:
-    """Return the only value of a row."""
-    return row[0] if row else 0

@@ -15,18 +15,17 @@ import psycopg2
 
 from scripts.bench import logins, memory, slots
 from scripts.bench.arguments import read_arguments
-from scripts.bench.errors import BenchError
 from scripts.bench.load import LoadGenerator, find_load_generator
 from scripts.bench.measure import Bench, Result, summarise
 from scripts.bench.peer_servers import ORIGINAL
-from scripts.bench.programs import ROOT
 from scripts.bench.report import Report
 from scripts.bench.routes import Person, sign_in
 from scripts.bench.seed import Sizes
 from scripts.bench.statements import PGBENCH, BenchWithStatements, find_pgbench, with_pgbench
 from scripts.bench.system import API, BARE_FLASK, BARE_WSGI, Rivals, System, start_system
 from scripts.stack import processes
-from scripts.stack.servers import ServerError
+from scripts.stack.errors import StackError
+from scripts.stack.procfile import ROOT
 
 FOLDER = ROOT / ".local" / "bench"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -44,7 +43,7 @@ def main() -> int:
     try:
         with only_one_run():
             report = measure(arguments, generator)
-    except (BenchError, ServerError, OSError, psycopg2.Error) as error:
+    except (StackError, OSError, psycopg2.Error) as error:
         print(f"make bench: {str(error).strip()}", file=sys.stderr)
         return 1
     report.write(FOLDER)
@@ -110,7 +109,7 @@ def only_one_run() -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BenchError("It is running in this folder already.") from None
+            raise StackError("It is running in this folder already.") from None
         yield
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.bench.errors import BenchError
+from scripts.stack.errors import StackError
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -51,15 +51,15 @@ class LoadGenerator:
         try:
             result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=limit, check=False)
         except subprocess.TimeoutExpired:
-            raise BenchError(f"The load generator did not end within {limit:.0f} s.") from None
+            raise StackError(f"The load generator did not end within {limit:.0f} s.") from None
         if result.returncode:
-            raise BenchError(f"The load generator failed: {(result.stderr or result.stdout).strip()[-300:]}")
+            raise StackError(f"The load generator failed: {(result.stderr or result.stdout).strip()[-300:]}")
         load = Load(**json.loads(result.stdout.splitlines()[-1]))
         if load.requests:
             return load
         if seconds < SLOW_SECONDS:
             return self.run(port, requests, SLOW_SECONDS)
-        raise BenchError(f"None of {self.clients} clients got an answer within {seconds:g} s.")
+        raise StackError(f"None of {self.clients} clients got an answer within {seconds:g} s.")
 
     def _wrk(self, port: int, seconds: float) -> list[str]:
         # wrk takes whole seconds.

@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import orjson
@@ -18,12 +18,14 @@ import psutil
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
-from scripts.bench.errors import BenchError
-from scripts.bench.fake_provider import FakeProvider
-from scripts.bench.programs import ROOT, Place, Program, run, start
-from scripts.bench.system import read_procfile, shared_environment
+from scripts.bench.system import shared_environment
 from scripts.stack import processes
-from scripts.stack.servers import Postgres, ServerError, Valkey
+from scripts.stack.databases import ask, connected
+from scripts.stack.errors import StackError
+from scripts.stack.procfile import ROOT, read_procfile
+from scripts.stack.programs import Place, Program, run, start
+from scripts.stack.provider import Offer, Provider
+from scripts.stack.servers import Postgres, Valkey
 
 FOLDER = ROOT / ".local" / "mails"
 DATABASE = "mails"
@@ -83,7 +85,7 @@ class Outbox:
 
     postgres: Postgres
     valkey: Valkey
-    provider: FakeProvider | None
+    provider: Provider[Offer] | None
     settings: Mapping[str, str]
 
     def measure(self, mails: int, workers: int) -> Figures:
@@ -93,12 +95,12 @@ class Outbox:
         place = Place(ROOT, environment, FOLDER)
         command = read_procfile(ROOT)["worker"]
         with ExitStack() as stack, connected(address) as connection:
-            used = processor_seconds([self.postgres.pid])
+            used = processes.processor_seconds(self.postgres.pid)
             began = time.time()
             programs = [start(stack, f"worker {number}", command, place) for number in range(1, workers + 1)]
             self._wait(connection, programs, mails)
-            postgres_used = processor_seconds([self.postgres.pid]) - used
-            worker_used = processor_seconds([program.process.pid for program in programs])
+            postgres_used = processes.processor_seconds(self.postgres.pid) - used
+            worker_used = sum(processes.processor_seconds(program.process.pid) for program in programs)
             (first,) = ask(connection, "SELECT extract(epoch FROM min(settled_at))::float8 FROM emails")[0]
             sent, seconds = ask(connection, RATE)[0]
             faults = list(self._faults(connection, programs, mails))
@@ -118,7 +120,7 @@ class Outbox:
             ask(connection, "VACUUM ANALYZE")
             ask(connection, "CHECKPOINT")
         if self.provider:
-            self.provider.keys.clear()
+            self.provider.offers.clear()
         return address
 
     def _wait(self, connection: Connection, programs: Sequence[Program], mails: int) -> None:
@@ -132,7 +134,7 @@ class Outbox:
                 left, since = now_left, time.monotonic()
                 show(f"{mails - left:,} of {mails:,} mails sent by {len(programs)}")
             elif time.monotonic() - since > SILENCE_SECONDS:
-                raise BenchError(f"{left:,} mails were left and nothing happened for {SILENCE_SECONDS:.0f} s.")
+                raise StackError(f"{left:,} mails were left and nothing happened for {SILENCE_SECONDS:.0f} s.")
         show("")
 
     def _faults(self, connection: Connection, programs: Sequence[Program], mails: int) -> Iterator[str]:
@@ -143,7 +145,7 @@ class Outbox:
         rows = ask(connection, "SELECT id, idempotency_key::text, booking_id FROM emails ORDER BY id")
         if self.provider:
             ids = {key: email_id for email_id, key, _ in rows}
-            offered = [ids[key] for key in self.provider.keys]
+            offered = [ids[offer.key] for offer in self.provider.offers]
         else:
             offered = mocked(programs)
         repeated = sum(count - 1 for count in Counter(offered).values())
@@ -168,30 +170,6 @@ def mocked(programs: Sequence[Program]) -> list[int]:
         if '"email_mocked"' in line
     ]
     return [line["email_id"] for line in sorted(lines, key=lambda line: line["time"])]
-
-
-def processor_seconds(process_ids: Sequence[int]) -> float:
-    """Return the processor time of processes and their children, those that have ended included."""
-    members = [member for process_id in process_ids for member in processes.family(process_id)]
-    return sum(sum(member.cpu_times()[:4]) for member in members if member.is_running())
-
-
-@contextmanager
-def connected(address: str) -> Iterator[Connection]:
-    """Lend a connection of our own."""
-    connection = psycopg2.connect(address)
-    connection.autocommit = True
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def ask(connection: Connection, statement: str, parameters: Mapping[str, object] | None = None) -> list[tuple]:  # type: ignore[type-arg]
-    """Return the rows of a statement, if it has any."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return list(cursor.fetchall()) if cursor.description else []
 
 
 def show(text: str) -> None:
@@ -219,7 +197,7 @@ def read_arguments() -> argparse.Namespace:
     return arguments
 
 
-def settings(arguments: argparse.Namespace, provider: FakeProvider | None) -> dict[str, str]:
+def settings(arguments: argparse.Namespace, provider: Provider[Offer] | None) -> dict[str, str]:
     """Return the settings that say how mails are sent."""
     chosen = {"EMAIL_RATE_LIMIT": "1000000", "EMAIL_MOCK_DELAY": str(arguments.delay)}
     if provider:
@@ -237,7 +215,7 @@ def main() -> int:
     found = []
     try:
         with ExitStack() as stack:
-            provider = stack.enter_context(FakeProvider(arguments.delay)) if arguments.provider == "http" else None
+            provider = stack.enter_context(Provider[Offer](arguments.delay)) if arguments.provider == "http" else None
             postgres = stack.enter_context(Postgres(FOLDER / "postgres"))
             valkey = stack.enter_context(Valkey(FOLDER / "valkey"))
             outbox = Outbox(postgres, valkey, provider, settings(arguments, provider))
@@ -247,7 +225,7 @@ def main() -> int:
             for workers in arguments.workers:
                 found.append(outbox.measure(arguments.mails, workers))
                 print(found[-1], flush=True)
-    except (BenchError, ServerError, OSError, psycopg2.Error, psutil.Error) as error:
+    except (StackError, OSError, psycopg2.Error, psutil.Error) as error:
         print(f"mails: {str(error).strip()}", file=sys.stderr)
         return 1
     return int(any(figures.faults for figures in found))

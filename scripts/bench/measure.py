@@ -5,7 +5,7 @@ import signal
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import NamedTuple
 
@@ -156,9 +156,9 @@ class Bench:
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         machine = psutil.cpu_times()
         return Usage(
-            web=family_seconds(server.web.process.pid),
-            postgres=family_seconds(self.system.postgres.pid),
-            worker=family_seconds(server.worker.process.pid) if server.worker else 0.0,
+            web=processes.processor_seconds(server.web.process.pid),
+            postgres=processes.processor_seconds(self.system.postgres.pid),
+            worker=processes.processor_seconds(server.worker.process.pid) if server.worker else 0.0,
             load=children.ru_utime + children.ru_stime,
             machine=machine.user + machine.nice + machine.system + machine.irq + machine.softirq,
         )
@@ -175,15 +175,6 @@ class Bench:
             told = True
             self.system.check()
             time.sleep(CALM_POLL_SECONDS)
-
-
-def family_seconds(process_id: int) -> float:
-    """Return the processor time of a process and all its descendants, those that have ended included."""
-    total = 0.0
-    for process in processes.family(process_id):
-        with suppress(psutil.NoSuchProcess):
-            total += sum(process.cpu_times()[:4])
-    return total
 
 
 def summarise(measured: Mapping[Turn, Sequence[Measurement]], baselines: Sequence[str]) -> list[Result]:

@@ -10,15 +10,16 @@ from pathlib import Path
 
 import psutil
 
-from scripts.bench.errors import BenchError
 from scripts.bench.load import LoadGenerator
-from scripts.bench.programs import ROOT, START_SECONDS, Place, Program, start, wait_until_ready
 from scripts.bench.report import Section, grid
 from scripts.bench.routes import VARIANTS, Person, Route
 from scripts.bench.seed import Say
-from scripts.bench.system import API, System, read_procfile, shared_environment
+from scripts.bench.system import API, System, shared_environment
 from scripts.stack import processes
+from scripts.stack.errors import StackError
 from scripts.stack.ports import free_port
+from scripts.stack.procfile import ROOT, read_procfile
+from scripts.stack.programs import START_SECONDS, Place, Program, start, wait_until_ready
 
 WEB, WORKER = "web", "worker"
 STARTS = 3
@@ -113,7 +114,7 @@ def wait_until_logged(program: Program, text: str) -> None:
     while text not in program.log.read_text(errors="replace"):
         program.check()
         if time.monotonic() > deadline:
-            raise BenchError(f"{program.name} is not ready after {START_SECONDS:.0f} s.")
+            raise StackError(f"{program.name} is not ready after {START_SECONDS:.0f} s.")
         time.sleep(POLL_SECONDS)
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scripts.bench.backlog import jobs_waiting
-from scripts.bench.errors import BenchError
-from scripts.bench.programs import Place, run, start, wait_until_ready
 from scripts.bench.seed import Say, fingerprint
 from scripts.bench.server import Server
 from scripts.dev import AS_LOCKED
+from scripts.stack.errors import StackError
 from scripts.stack.ports import free_port
+from scripts.stack.programs import Place, run, start, wait_until_ready
 from scripts.stack.servers import HOST, Valkey
 
 SOURCES = Path(__file__).resolve().parent / "peers"
@@ -55,7 +55,7 @@ def start_peers(
         try:
             say(f"Installing what is needed for {names}, unless it is there ...")
             place = install(folder, environment)
-        except BenchError as error:
+        except StackError as error:
             say(f"Left out: {names}. {error}")
             continue
         for peer in peers:
@@ -67,7 +67,7 @@ def install_node(folder: Path, environment: Mapping[str, str]) -> Place:
     """Install the packages of package-lock.json beside a copy of the sources, once."""
     missing = [name for name in ("node", "npm") if shutil.which(name) is None]
     if missing:
-        raise BenchError(f"{' and '.join(missing)} cannot be found.")
+        raise StackError(f"{' and '.join(missing)} cannot be found.")
     place = folder / "peers"
     place.mkdir(exist_ok=True)
     for source in (*SOURCES.glob("*.js"), *SOURCES.glob("package*.json")):

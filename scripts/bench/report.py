@@ -12,9 +12,9 @@ from typing import Any
 
 from scripts.bench.chart import chart
 from scripts.bench.measure import Result
-from scripts.bench.programs import ROOT
 from scripts.bench.statements import PGBENCH
 from scripts.bench.system import LIMITS
+from scripts.stack.procfile import ROOT
 
 FIGURES = ("p50 ms", "p99 ms", "web µs", "PostgreSQL µs", "worker µs", "load µs", "others", "errors")
 EXPLANATION = """\

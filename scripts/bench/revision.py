@@ -7,8 +7,8 @@ import tarfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from scripts.bench.errors import BenchError
-from scripts.bench.programs import ROOT
+from scripts.stack.errors import StackError
+from scripts.stack.procfile import ROOT
 
 
 def check_out(stack: ExitStack, revision: str, folder: Path) -> Path:
@@ -16,7 +16,7 @@ def check_out(stack: ExitStack, revision: str, folder: Path) -> Path:
     # An archive and not a worktree: an interrupted run leaves nothing behind that git would have to forget.
     archive = subprocess.run(["git", "archive", revision, "--"], cwd=ROOT, capture_output=True, check=False)
     if archive.returncode:
-        raise BenchError(f"--against {revision}: {archive.stderr.decode(errors='replace').strip()}")
+        raise StackError(f"--against {revision}: {archive.stderr.decode(errors='replace').strip()}")
     shutil.rmtree(folder, ignore_errors=True)
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as content:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg2
-
-from scripts.bench.errors import BenchError
 from scripts.bench.seed import PASSWORD
+from scripts.stack.databases import ask as ask_database
+from scripts.stack.databases import connected
+from scripts.stack.errors import StackError
 from scripts.stack.servers import HOST
 
 PREFIX = "/api/v1"
@@ -125,7 +125,7 @@ def sign_in(port: int, database_url: str) -> list[Person]:
             answer = connection.getresponse()
             content = answer.read()
             if answer.status != 200:
-                raise BenchError(f"Signing in was answered with {answer.status}: {content[:300].decode()}")
+                raise StackError(f"Signing in was answered with {answer.status}: {content[:300].decode()}")
             people.append(Person(json.loads(content)["token"], booking_ids))
     finally:
         connection.close()
@@ -134,33 +134,28 @@ def sign_in(port: int, database_url: str) -> list[Person]:
 
 def read_booking_ids(database_url: str) -> dict[int, list[int]]:
     """Return people with at least a page of bookings, and the ids of these."""
-    connection = psycopg2.connect(database_url)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT user_id, array_agg(id ORDER BY id) FROM bookings"
-                " WHERE user_id <= %s GROUP BY user_id HAVING count(*) >= %s ORDER BY user_id",
-                (PEOPLE, ROWS),
-            )
-            return dict(cursor.fetchall())
-    finally:
-        connection.close()
+    statement = (
+        "SELECT user_id, array_agg(id ORDER BY id) FROM bookings"
+        " WHERE user_id <= %(people)s GROUP BY user_id HAVING count(*) >= %(rows)s ORDER BY user_id"
+    )
+    with connected(database_url) as connection:
+        return dict(ask_database(connection, statement, {"people": PEOPLE, "rows": ROWS}))
 
 
 def check(route: Route, ports: Mapping[str, int], people: Mapping[str, Sequence[Person]]) -> None:
-    """Raise BenchError unless all servers give the same answer, and that is what is meant to be measured."""
+    """Raise StackError unless all servers give the same answer, and that is what is meant to be measured."""
     essences = {name: ask(route, name, port, people[name][0]) for name, port in ports.items()}
     names = iter(essences)
     first = next(names)
     for other in names:
         if essences[other] != essences[first]:
-            raise BenchError(
+            raise StackError(
                 f"{route.name}: {other} answers {essences[other]!r}, and {first} answers {essences[first]!r}."
             )
 
 
 def ask(route: Route, server: str, port: int, person: Person) -> object:
-    """Return the essence of an answer; raise BenchError unless it has the right status and shape."""
+    """Return the essence of an answer; raise StackError unless it has the right status and shape."""
     somebody = Person(person.token, person.booking_ids[:1])
     head, _, body = route.make(somebody).partition(b"\r\n\r\n")
     request, *lines = head.decode().split("\r\n")
@@ -174,8 +169,8 @@ def ask(route: Route, server: str, port: int, person: Person) -> object:
     finally:
         connection.close()
     if answer.status != route.status:
-        raise BenchError(f"{route.name}: {server} answers {answer.status}: {content[:300].decode()}")
+        raise StackError(f"{route.name}: {server} answers {answer.status}: {content[:300].decode()}")
     try:
         return route.essence(json.loads(content))
     except (ValueError, LookupError, TypeError):
-        raise BenchError(f"{route.name}: {server} answers {content[:300].decode()}") from None
+        raise StackError(f"{route.name}: {server} answers {content[:300].decode()}") from None

@@ -4,19 +4,18 @@ import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import bcrypt
-import psycopg2
-from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from scripts.bench.backlog import work_waiting
-from scripts.bench.errors import BenchError
-from scripts.bench.programs import Place, start
-from scripts.bench.programs import run as run_command
+from scripts.stack.databases import administer, ask, connected
+from scripts.stack.errors import StackError
+from scripts.stack.programs import Place, start
+from scripts.stack.programs import run as run_command
 from scripts.stack.servers import Postgres
 
 PASSWORD = "correct horse"  # noqa: S105  of people who do not exist
@@ -72,9 +71,7 @@ class Sizes:
 
 def prepare_database(postgres: Postgres, sizes: Sizes, place: Place, worker: str, say: Say, copy: str = RUN) -> str:
     """Return the address of a fresh copy of the database seeded for a revision, which is made unless it is there."""
-    connection = psycopg2.connect(postgres.url)
-    connection.autocommit = True
-    try:
+    with connected(postgres.url) as connection:
         name = f"{PREFIX}{schema_of(place.folder)}_{fingerprint(str(STATEMENTS), str(asdict(sizes)))}"
         if name not in databases(connection):
             drop(connection, UNFINISHED)
@@ -85,32 +82,28 @@ def prepare_database(postgres: Postgres, sizes: Sizes, place: Place, worker: str
             fill(address, sizes, say)
             let_worker_catch_up(place, worker, say)
             # Named when complete: an interrupted run leaves nothing that looks like a seeded database.
-            run(connection, "ALTER DATABASE {} RENAME TO {}", UNFINISHED, name)
+            administer(connection, "ALTER DATABASE {} RENAME TO {}", UNFINISHED, name)
         say("Copying the seeded database ...")
         drop(connection, copy)
-        run(connection, "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", copy, name)
-    finally:
-        connection.close()
+        administer(connection, "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", copy, name)
     return postgres.url_for(copy)
 
 
 def fill(address: str, sizes: Sizes, say: Say) -> None:
     """Insert all rows, a chunk at a time."""
     password_hash = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(PASSWORD_COST)).decode()
-    connection = psycopg2.connect(address)
-    connection.autocommit = True
-    try:
-        with connection.cursor() as cursor:
-            for table, count in asdict(sizes).items():
-                for first in range(1, count + 1, CHUNK):
-                    last = min(first + CHUNK - 1, count)
-                    parameters = asdict(sizes) | {"first": first, "last": last, "password_hash": password_hash}
-                    cursor.execute(STATEMENTS[table], parameters)
-                    say(f"Seeding {table}: {last:,} of {count:,}")
-            say("Seeding: VACUUM ANALYZE ...")
-            cursor.execute("VACUUM ANALYZE")
-    finally:
-        connection.close()
+    with connected(address) as connection:
+        for table, count in asdict(sizes).items():
+            for first in range(1, count + 1, CHUNK):
+                last = min(first + CHUNK - 1, count)
+                ask(
+                    connection,
+                    STATEMENTS[table],
+                    {**asdict(sizes), "first": first, "last": last, "password_hash": password_hash},
+                )
+                say(f"Seeding {table}: {last:,} of {count:,}")
+        say("Seeding: VACUUM ANALYZE ...")
+        ask(connection, "VACUUM ANALYZE")
 
 
 def let_worker_catch_up(place: Place, worker: str, say: Say) -> None:
@@ -129,24 +122,19 @@ def let_worker_catch_up(place: Place, worker: str, say: Say) -> None:
                 since = time.monotonic()
                 say(f"Seeding: the worker still has {now_left:,} e-mails and events to come to")
             elif time.monotonic() - since > STANDSTILL_SECONDS:
-                raise BenchError(f"The worker has not come any further than {left:,} for {STANDSTILL_SECONDS:.0f} s.")
+                raise StackError(f"The worker has not come any further than {left:,} for {STANDSTILL_SECONDS:.0f} s.")
             left = now_left
-    with closing(psycopg2.connect(address)) as connection:
-        connection.autocommit = True
-        run(connection, "VACUUM ANALYZE")
+    with connected(address) as connection:
+        ask(connection, "VACUUM ANALYZE")
 
 
 def tidy_up(postgres: Postgres, roots: Iterable[Path]) -> None:
     """Drop what was seeded for other migrations than these revisions have, and what an interrupted run has left."""
     kept = tuple(PREFIX + schema_of(root) for root in roots)
-    connection = psycopg2.connect(postgres.url)
-    connection.autocommit = True
-    try:
+    with connected(postgres.url) as connection:
         for name in databases(connection):
             if name == AGAINST or (name.startswith(PREFIX) and not name.startswith(kept)):
                 drop(connection, name)
-    finally:
-        connection.close()
 
 
 def schema_of(root: Path) -> str:
@@ -156,20 +144,12 @@ def schema_of(root: Path) -> str:
 
 def databases(connection: Connection) -> list[str]:
     """Return the names of all databases."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT datname FROM pg_database")
-        return [name for (name,) in cursor.fetchall()]
+    return [name for (name,) in ask(connection, "SELECT datname FROM pg_database")]
 
 
 def drop(connection: Connection, name: str) -> None:
     """Drop a database if it is there."""
-    run(connection, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
-
-
-def run(connection: Connection, statement: str, *names: str) -> None:
-    """Run a statement about a whole database or several."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+    administer(connection, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
 
 
 def fingerprint(*texts: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scripts.bench.programs import Program
+from scripts.stack.programs import Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Server:
     waiting: Callable[[], int] = int
 
     def check(self) -> None:
-        """Raise BenchError if something runs no more."""
+        """Raise StackError if something runs no more."""
         self.web.check()
         if self.worker:
             self.worker.check()

@@ -16,13 +16,13 @@ import psycopg2
 from psycopg2.extensions import parse_dsn
 
 from jobs.notifications import BOOKING_CONFIRMED
-from scripts.bench.errors import BenchError
 from scripts.bench.load import Load
 from scripts.bench.measure import Bench
 from scripts.bench.routes import PEOPLE, ROWS, Route
 from scripts.bench.seed import Sizes
 from scripts.bench.server import Server
 from scripts.bench.system import API, System
+from scripts.stack.errors import StackError
 from scripts.stack.servers import POSTGRES
 from sql.queries import analytics, bookings, notifications
 
@@ -101,15 +101,15 @@ class Pgbench:
                     command, env=self.environment, capture_output=True, text=True, timeout=limit, check=False
                 )
             except subprocess.TimeoutExpired:
-                raise BenchError(f"pgbench did not end within {limit:.0f} s.") from None
+                raise StackError(f"pgbench did not end within {limit:.0f} s.") from None
             # Third is how long it took in microseconds, or that it failed.
             times = [line.split()[2] for log in Path(folder).glob("log.*") for line in log.read_text().splitlines()]
         speed = re.search(r"tps = ([\d.]+)", result.stdout)
         done = [int(time) / 1000 for time in times if time.isdigit()]
         if result.returncode or speed is None:
-            raise BenchError(f"pgbench failed at {route}: {(result.stderr or result.stdout).strip()[-300:]}")
+            raise StackError(f"pgbench failed at {route}: {(result.stderr or result.stdout).strip()[-300:]}")
         if not done:
-            raise BenchError(f"None of {self.clients} connections of pgbench got an answer within {duration} s.")
+            raise StackError(f"None of {self.clients} connections of pgbench got an answer within {duration} s.")
         percentiles = statistics.quantiles(done if len(done) > 1 else done * 2, n=100)
         elapsed = len(done) / float(speed[1])
         return Load(len(done), len(times) - len(done), elapsed, percentiles[49], percentiles[98])
@@ -146,7 +146,7 @@ def find_pgbench(database_url: str, sizes: Sizes, folder: Path, clients: int) ->
     with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
         cursor.execute(DEALT_OUT, {"people": people, "users": sizes.users})
         if cursor.fetchone() != (True,):
-            raise BenchError("pgbench would ask for bookings that are not there: seed.py deals them out otherwise.")
+            raise StackError("pgbench would ask for bookings that are not there: seed.py deals them out otherwise.")
     numbers = {
         "people": people,
         "users": sizes.users,

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scripts.bench.backlog import work_waiting
-from scripts.bench.errors import BenchError
 from scripts.bench.peer_servers import start_peers
-from scripts.bench.programs import ROOT, Place, Program, start, wait_until_ready
 from scripts.bench.revision import check_out
 from scripts.bench.seed import AGAINST, Say, Sizes, prepare_database, tidy_up
 from scripts.bench.server import Server
+from scripts.stack.errors import StackError
 from scripts.stack.ports import free_port
+from scripts.stack.procfile import ROOT, read_procfile
+from scripts.stack.programs import Place, Program, start, wait_until_ready
 from scripts.stack.servers import Postgres, Valkey
 
 APPLICATION = "wsgi:app"
@@ -60,11 +61,11 @@ class System:
         """Return the worker of the API."""
         worker = self.servers[API].worker
         if worker is None:
-            raise BenchError("The API has no worker.")
+            raise StackError("The API has no worker.")
         return worker
 
     def check(self) -> None:
-        """Raise BenchError if something runs no more."""
+        """Raise StackError if something runs no more."""
         for server in self.servers.values():
             server.check()
 
@@ -141,12 +142,3 @@ def limits() -> dict[str, str]:
     """Return the commands that serve the limits as the Procfile serves the API."""
     command = read_procfile(ROOT)["web"]
     return {name: command.replace(APPLICATION, application) for name, application in LIMITS.items()}
-
-
-def read_procfile(root: Path) -> dict[str, str]:
-    """Return the commands of the Procfile."""
-    lines = (line.partition(":") for line in (root / "Procfile").read_text().splitlines())
-    commands = {name: command.strip() for name, _, command in lines}
-    if APPLICATION not in commands.get("web", "") or "worker" not in commands:
-        raise BenchError(f"The Procfile has no web process that serves {APPLICATION}, or no worker.")
-    return commands

@@ -6,11 +6,10 @@ import signal
 import sys
 from pathlib import Path
 
-from scripts.chaos.cluster import ChaosError
 from scripts.chaos.measurements import measure_drain, measure_redis_down, measure_resend
 from scripts.chaos.report import summary, table
 from scripts.chaos.run import Scenario, run
-from scripts.stack.servers import ServerError
+from scripts.stack.errors import StackError
 
 COMMANDS = """
 commands:
@@ -27,7 +26,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("chaos: terminated."))
     try:
         return 0 if hold(arguments) else 1
-    except (ChaosError, ServerError, OSError) as error:
+    except (StackError, OSError) as error:
         sys.exit(f"chaos: {error}")
     except KeyboardInterrupt:
         sys.exit("chaos: interrupted.")

@@ -85,7 +85,7 @@ def dead_mails_are_the_refused_ones(evidence: Evidence) -> Iterator[str]:
 
 def bytes_never_change(evidence: Evidence) -> Iterator[str]:
     """Yield a sentence for each key that was offered with another content than before."""
-    contents: dict[str, str] = {}
+    contents: dict[str, bytes] = {}
     for offer in evidence.offers:
         if contents.setdefault(offer.key, offer.content) != offer.content:
             yield f"The mail under key {offer.key} for {offer.recipient} was offered with other bytes than before."

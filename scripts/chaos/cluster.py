@@ -7,8 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -21,10 +19,12 @@ from psycopg2 import sql
 from scripts.chaos.faults import WORKERS
 from scripts.chaos.provider import Provider
 from scripts.stack import processes
+from scripts.stack.errors import StackError
 from scripts.stack.ports import free_port
+from scripts.stack.procfile import ROOT, read_procfile
+from scripts.stack.programs import answers
 from scripts.stack.servers import HOST, Postgres, Valkey
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 DATABASE = "chaos"
 START_SECONDS = 60.0
 # The web and each worker sign in under a name of their own, so that the database can tell them apart.
@@ -51,10 +51,6 @@ WHEN (new.fence <> old.fence OR old.lease_until IS NOT NULL AND new.lease_until 
       OR new.status NOT IN (old.status, 'superseded'))
 EXECUTE FUNCTION chaos_audit();
 """
-
-
-class ChaosError(Exception):
-    """Says in one line why a run could not take place."""
 
 
 class Dyno:
@@ -110,11 +106,8 @@ class Dyno:
     def _keep_alive(self) -> None:
         while not self._stopping.is_set():
             with self.log.open("ab") as output:
-                self._process = processes.start(
-                    ["/bin/sh", "-c", f"exec {self._command}"],
-                    folder=ROOT,
-                    output=output,
-                    environment=self._environment,
+                self._process = processes.start_command(
+                    self._command, folder=ROOT, output=output, environment=self._environment
                 )
             self.starts += 1
             began = time.monotonic()
@@ -185,7 +178,7 @@ class Cluster:
         command = [sys.executable, "scripts/migrate.py"]
         migrated = subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
         if migrated.returncode:
-            raise ChaosError(
+            raise StackError(
                 f"the database could not be migrated: {migrated.stderr.strip() or migrated.stdout.strip()}"
             )
         connection = psycopg2.connect(self.database_url)
@@ -226,28 +219,15 @@ class Cluster:
 
     def start(self, name: str) -> None:
         """Start a process of the Procfile and keep it alive."""
-        command = procfile()[name.partition("_")[0]]
+        command = read_procfile()[name.partition("_")[0]]
         self.dynos[name] = Dyno(name, command, self._environment(name), self.folder)
         self.dynos[name].start()
 
     def wait_for_web(self) -> None:
         """Wait until the API answers."""
         deadline = time.monotonic() + START_SECONDS
-        while not self._web_answers():
+        while not answers(f"{self.url}/health"):
             if time.monotonic() > deadline:
                 last_lines = self.dynos["web"].log.read_text(errors="replace").splitlines()[-1:]
-                raise ChaosError(f"the API did not answer within {START_SECONDS:.0f} s: {' '.join(last_lines)}")
+                raise StackError(f"the API did not answer within {START_SECONDS:.0f} s: {' '.join(last_lines)}")
             time.sleep(0.1)
-
-    def _web_answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/health", timeout=2):  # noqa: S310  our own address
-                return True
-        except (urllib.error.URLError, OSError):
-            return False
-
-
-def procfile() -> dict[str, str]:
-    """Return the commands of the Procfile by name."""
-    lines = (line.partition(":") for line in (ROOT / "Procfile").read_text().splitlines())
-    return {name: command.strip() for name, _, command in lines}

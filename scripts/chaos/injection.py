@@ -10,11 +10,11 @@ import psutil
 import psycopg2
 import redis
 
-from scripts.chaos.cluster import START_SECONDS, ChaosError, Cluster
+from scripts.chaos.cluster import START_SECONDS, Cluster
 from scripts.chaos.faults import TARGETS, WORKERS, Fault
 from scripts.chaos.history import History, Incident, now
 from scripts.chaos.provider import NORMAL
-from scripts.stack.servers import ServerError
+from scripts.stack.errors import StackError
 
 # How long a fault waits for the moment in which it hurts most.
 AIM_SECONDS = 1.0
@@ -75,7 +75,7 @@ class Injection:
             with BREAKS[fault.target.partition("_")[0]](self.cluster, fault):
                 incident.in_hand = self.cluster.provider.in_hand(fault.target)
                 self._stopping.wait(fault.seconds)
-        except (OSError, psycopg2.Error, redis.RedisError, ServerError, ChaosError) as error:
+        except (OSError, psycopg2.Error, redis.RedisError, StackError) as error:
             self.mishaps.append(f"{incident.name}: {type(error).__name__}: {error}")
         incident.ended = now()
 

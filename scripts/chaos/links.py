@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from scripts.chaos.api import Answer, Api
-from scripts.chaos.cluster import ChaosError
 from scripts.chaos.history import Operation, Outcome
 from scripts.chaos.load import Person
 from scripts.chaos.visitor import new_key
+from scripts.stack.errors import StackError
 
 HOSTS = 3
 MODES = ("one", "any", "all")
@@ -33,7 +33,7 @@ def open_links(api: Api, name: str, hosts: Sequence[Person]) -> list[Link]:
         operation = Operation(kind, owner.email, marker or name, recipient, new_key())
         answer = api.perform(operation, "POST", path, token=owner.token, body=body)
         if operation.outcome is not Outcome.OK:
-            raise ChaosError(f"the {kind} of {name} failed: {answer.status} {answer.code}")
+            raise StackError(f"the {kind} of {name} failed: {answer.status} {answer.code}")
         return answer
 
     team: dict[str, Any] = create("found", "/organizations", {"name": name}).body["organization"]

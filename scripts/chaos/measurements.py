@@ -13,12 +13,13 @@ from statistics import median, quantiles
 import requests
 
 from scripts.chaos.api import ANSWER_SECONDS, PASSWORD
-from scripts.chaos.cluster import ChaosError, Cluster
+from scripts.chaos.cluster import Cluster
 from scripts.chaos.evidence import count_emails
 from scripts.chaos.faults import WORKERS
 from scripts.chaos.history import now
 from scripts.chaos.injection import redis_client
 from scripts.chaos.run import installation
+from scripts.stack.errors import StackError
 
 CLIENTS = 4
 REQUESTS_PER_SECOND = 40.0
@@ -105,7 +106,7 @@ def measure_drain(mails: int) -> bool:
         booker = Booker(cluster.url)
         for number in range(mails - 1):
             if not booker.book()[0]:
-                raise ChaosError("a booking failed while nothing was broken.")
+                raise StackError("a booking failed while nothing was broken.")
             if number % 100 == 99:
                 print(f"{number + 1} of {mails} mails wait.", flush=True)
         began = now()
@@ -116,7 +117,7 @@ def measure_drain(mails: int) -> bool:
         first = now()
         _wait_until_drained(cluster)
         drained = now()
-        accepted = cluster.provider.accepted
+        accepted = len(cluster.provider.accepted)
     print(
         f"{accepted} mails in {drained - began:.1f} s with two workers, of which {first - began:.1f} s until the first;"
         f" {accepted / (drained - first):.0f} a second then."
@@ -150,7 +151,7 @@ def _kill_and_wait(cluster: Cluster, worker: str) -> float:
     deadline = now() + WAIT_SECONDS
     while not (keys := provider.in_hand(worker)):
         if now() > deadline:
-            raise ChaosError(f"{worker} took no mail.")
+            raise StackError(f"{worker} took no mail.")
         time.sleep(0.005)
     killed = now()
     cluster.dynos[worker].send(signal.SIGKILL)
@@ -159,7 +160,7 @@ def _kill_and_wait(cluster: Cluster, worker: str) -> float:
             if offer.key == keys[0] and offer.arrived > killed:
                 return offer.arrived - killed
         time.sleep(0.02)
-    raise ChaosError("a mail in hand of a killed worker was never offered again.")
+    raise StackError("a mail in hand of a killed worker was never offered again.")
 
 
 def _phase(name: str, bookers: list[Booker], seconds: float) -> Phase:
@@ -188,7 +189,7 @@ def _wait_until_drained(cluster: Cluster) -> None:
     deadline = now() + WAIT_SECONDS
     while count_emails(cluster.database_url).get("pending", 0):
         if now() > deadline:
-            raise ChaosError(f"mails still wait after {WAIT_SECONDS:.0f} s.")
+            raise StackError(f"mails still wait after {WAIT_SECONDS:.0f} s.")
         time.sleep(0.05)
 
 

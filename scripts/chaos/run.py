@@ -15,7 +15,7 @@ import psycopg2
 
 from scripts.chaos.api import PERSISTENCE_SECONDS
 from scripts.chaos.checks import violations
-from scripts.chaos.cluster import PROCESSES, ROOT, WEB_CONCURRENCY, WEB_THREADS, ChaosError, Cluster
+from scripts.chaos.cluster import PROCESSES, WEB_CONCURRENCY, WEB_THREADS, Cluster
 from scripts.chaos.evidence import Evidence, count_emails, read_database
 from scripts.chaos.faults import WORKERS, plan
 from scripts.chaos.guests import Guest
@@ -25,6 +25,8 @@ from scripts.chaos.links import HOSTS, Link, open_links
 from scripts.chaos.load import HABITS, TEAMS, Client, Person, Town
 from scripts.chaos.provider import DELAYS, Provider
 from scripts.chaos.visitor import Surroundings, Visitor
+from scripts.stack.errors import StackError
+from scripts.stack.procfile import ROOT
 
 LOCAL = ROOT / ".local"
 # How long mails may take to leave when everything is mended, and how long none may leave: one that failed often waits
@@ -117,11 +119,11 @@ def _run(scenario: Scenario, cluster: Cluster, history: History, injection: Inje
     for visitor in visitors:
         visitor.join(PERSISTENCE_SECONDS + 15)
         if visitor.crash is not None:
-            raise ChaosError(
+            raise StackError(
                 f"{visitor.name} failed: {type(visitor.crash).__name__}: {visitor.crash}"
             ) from visitor.crash
         if visitor.is_alive():
-            raise ChaosError(f"{visitor.name} did not end.")
+            raise StackError(f"{visitor.name} did not end.")
     pending = _watch_drain(began, history, injection, cluster)
     drained = now() - healed
     evidence = Evidence(
@@ -180,7 +182,7 @@ def _show(began: float, history: History, injection: Injection, cluster: Cluster
     active = ", ".join(incident.name for incident in list(injection.incidents) if not incident.ended)
     line = (
         f"{now() - began:5.0f} s  acknowledged {tally[Outcome.OK]}  refused {tally[Outcome.FAIL]}"
-        f"  faults {len(injection.incidents)}  accepted {cluster.provider.accepted}"
+        f"  faults {len(injection.incidents)}  accepted {len(cluster.provider.accepted)}"
         f"  pending {'?' if pending is None else pending}  {active}"
     )
     print(f"\r\x1b[K{line[:150]}" if sys.stdout.isatty() else line, end="" if sys.stdout.isatty() else "\n", flush=True)

@@ -7,21 +7,20 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 from typing import NoReturn
 
 import psutil
 from dotenv import dotenv_values
 
 from scripts.stack import processes
+from scripts.stack.errors import StackError
 from scripts.stack.ports import port_is_free
-from scripts.stack.servers import Postgres, ServerError, Valkey, remembered_secret
+from scripts.stack.procfile import ROOT, read_procfile
+from scripts.stack.programs import answers
+from scripts.stack.servers import Postgres, Valkey, remembered_secret
 
-ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / ".local"
 MAILBOX = LOCAL / "mailbox"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -47,7 +46,7 @@ def main() -> None:
         with ExitStack() as stack:
             stack.callback(end_strays)
             run(stack)
-    except (ServerError, OSError) as error:
+    except (StackError, OSError) as error:
         sys.exit(f"make run: {error}")
 
 
@@ -124,13 +123,12 @@ def defaults(environment: Mapping[str, str]) -> dict[str, str]:
 
 def start_processes(stack: ExitStack, environment: Mapping[str, str]) -> dict[str, subprocess.Popen[str]]:
     """Start the web process and the worker of the Procfile, and relay what they say."""
-    lines = (line.partition(":") for line in (ROOT / "Procfile").read_text().splitlines())
-    commands = {name: command.strip() for name, _, command in lines if name in {"web", "worker"}}
+    commands = read_procfile()
     started: dict[str, subprocess.Popen[str]] = {}
     stack.callback(lambda: processes.end([process.pid for process in started.values()], STOP_SECONDS))
-    for name, command in commands.items():
-        started[name] = processes.start(
-            ["/bin/sh", "-c", f"exec {command}"], folder=ROOT, output=subprocess.PIPE, environment=environment
+    for name in ("web", "worker"):
+        started[name] = processes.start_command(
+            commands[name], folder=ROOT, output=subprocess.PIPE, environment=environment
         )
     for name, process in started.items():
         threading.Thread(target=relay, args=(name, process), daemon=True).start()
@@ -152,19 +150,10 @@ def watch(family: Mapping[str, subprocess.Popen[str]], url: str, environment: Ma
                 # Its last words may still be on their way.
                 time.sleep(POLL_SECONDS)
                 sys.exit(f"make run: {name} ended with exit code {process.returncode}, so everything stops.")
-        if not announced and answers(url):
+        if not announced and answers(f"{url}/health"):
             announced = True
             announce(url, environment)
         time.sleep(POLL_SECONDS)
-
-
-def answers(url: str) -> bool:
-    """Tell whether the API is healthy."""
-    try:
-        with urllib.request.urlopen(f"{url}/health", timeout=2):  # noqa: S310  our own address
-            return True
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 def announce(url: str, environment: Mapping[str, str]) -> None:

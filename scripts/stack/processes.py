@@ -42,6 +42,13 @@ def start(
     )
 
 
+def start_command(
+    command: str, *, folder: Path, output: int | IO[Any], environment: Mapping[str, str]
+) -> subprocess.Popen[str]:
+    """Start a command of the Procfile, through the shell that a platform runs it with."""
+    return start(["/bin/sh", "-c", f"exec {command}"], folder=folder, output=output, environment=environment)
+
+
 def as_ordinary_user(folder: Path) -> list[str]:
     """Return what root puts before a command to run it as the owner of a folder."""
     if os.geteuid() != 0:
@@ -75,6 +82,16 @@ def family(process_id: int) -> list[psutil.Process]:
         return [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
+
+
+def processor_seconds(process_id: int) -> float:
+    """Return the processor time of a process and all its descendants, those that have ended included."""
+    total = 0.0
+    for process in family(process_id):
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+    return total
 
 
 def send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:

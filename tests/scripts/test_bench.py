@@ -14,14 +14,15 @@ import pytest
 from scripts.bench import peer_servers, revision
 from scripts.bench.arguments import read_arguments
 from scripts.bench.chart import chart
-from scripts.bench.errors import BenchError
 from scripts.bench.load import Load, LoadGenerator, find_load_generator
 from scripts.bench.measure import Measurement, Turn, compare, median, summarise
 from scripts.bench.peer_servers import FASTAPI, ORIGINAL, SOURCES, TUNED
 from scripts.bench.report import table
 from scripts.bench.routes import BARE, ROUTES, Person, ask, check
-from scripts.bench.system import API, BARE_FLASK, BARE_WSGI, read_procfile
+from scripts.bench.system import API, BARE_FLASK, BARE_WSGI
 from scripts.project.wheels import read_pins
+from scripts.stack.errors import StackError
+from scripts.stack.procfile import read_procfile
 from scripts.stack.servers import HOST
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -153,9 +154,9 @@ def test_chart_has_a_bar_for_each_server_with_the_fastest_the_longest(measured):
 
 def test_answer_with_another_status_or_shape_is_not_measured(answers):
     port = answers({"error": "No"}, 503)
-    with pytest.raises(BenchError, match="original answers 503"):
+    with pytest.raises(StackError, match="original answers 503"):
         ask(ROUTES[1], ORIGINAL, port, PERSON)
-    with pytest.raises(BenchError, match="original answers"):
+    with pytest.raises(StackError, match="original answers"):
         ask(replace(ROUTES[3], status=503), ORIGINAL, port, PERSON)
 
 
@@ -165,7 +166,7 @@ def test_servers_that_disagree_are_not_measured(answers):
     check(ROUTES[2], {API: port, ORIGINAL: port}, people)
     numbers = iter((1, 2))
     disagreeing = replace(ROUTES[2], essence=lambda _: next(numbers))
-    with pytest.raises(BenchError, match="original answers 2, and the API answers 1"):
+    with pytest.raises(StackError, match="original answers 2, and the API answers 1"):
         check(disagreeing, {API: port, ORIGINAL: port}, people)
 
 
@@ -240,5 +241,5 @@ def test_revision_is_checked_out_and_removed(monkeypatch, tmp_path):
         folder = revision.check_out(stack, "HEAD", tmp_path / "against")
         assert read_procfile(folder) == {"web": "gunicorn wsgi:app", "worker": "rq worker emails"}
     assert not (tmp_path / "against").exists()
-    with pytest.raises(BenchError, match="--against nowhere"):
+    with pytest.raises(StackError, match="--against nowhere"):
         revision.check_out(ExitStack(), "nowhere", tmp_path / "against")

@@ -15,18 +15,18 @@ import pytest
 from scheduling.policies import access
 from scripts.bench import logins, memory, statements
 from scripts.bench.arguments import read_arguments
-from scripts.bench.errors import BenchError
 from scripts.bench.load import find_load_generator
 from scripts.bench.logins import Reads
 from scripts.bench.measure import Measurement, Turn, summarise
 from scripts.bench.memory import MEGABYTE, WEB, WORKER, Memory, Soak, memory_of, pieces, start_time
 from scripts.bench.peer_servers import ORIGINAL
-from scripts.bench.programs import Place
 from scripts.bench.report import Report, Section
 from scripts.bench.routes import ROUTES, Person
 from scripts.bench.seed import PASSWORD, Sizes, fill
 from scripts.bench.statements import PGBENCH, STATEMENTS, UNGUARDED, find_pgbench, render, script
 from scripts.bench.system import API
+from scripts.stack.errors import StackError
+from scripts.stack.programs import Place
 from scripts.stack.servers import HOST
 from tests.databases import ask, connected, empty_database
 
@@ -128,12 +128,12 @@ def test_pgbench_books_as_the_api_does(seeded, pgbench):
 
 def test_statement_that_fails_is_not_measured(pgbench):
     strangers = replace(pgbench, values={**pgbench.values, "people": "1000000000"})
-    with pytest.raises(BenchError, match=r"(?s)pgbench failed at GET /notifications/count: .*revoked"):
+    with pytest.raises(StackError, match=r"(?s)pgbench failed at GET /notifications/count: .*revoked"):
         strangers.run("GET /notifications/count", 1)
 
 
 def test_database_that_was_seeded_otherwise_is_not_measured(seeded, tmp_path):
-    with pytest.raises(BenchError, match=r"seed\.py deals them out otherwise"):
+    with pytest.raises(StackError, match=r"seed\.py deals them out otherwise"):
         find_pgbench(seeded, replace(SIZES, users=2), tmp_path, 2)
 
 
@@ -236,7 +236,7 @@ def test_start_takes_until_the_worker_says_so(tmp_path):
     place = Place(tmp_path, os.environ, tmp_path)
     speak = """sh -c 'echo "{\\"event\\":\\"worker_started\\"}"; exec sleep 60'"""
     assert 0 < start_time(WORKER, speak, place) < 30
-    with pytest.raises(BenchError, match="ended with 3: no Redis"):
+    with pytest.raises(StackError, match="ended with 3: no Redis"):
         start_time(WORKER, "sh -c 'echo no Redis; exit 3'", place)
 
 

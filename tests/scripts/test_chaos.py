@@ -25,7 +25,7 @@ def operation(kind, marker, recipient=ALICE, outcome=Outcome.OK, *statuses, **fi
 
 def offer(key, recipient, subject, at, **fields):
     accepted_at = None if recipient == BOB else at
-    return Offer("worker_1", key, recipient, subject, "content", at, accepted_at=accepted_at, answered=at, **fields)
+    return Offer("worker_1", key, b"content", at, at, recipient, subject, accepted_at=accepted_at, **fields)
 
 
 def booking(number=1, title="Talk", status="cancelled", version=2, **fields):
@@ -283,4 +283,4 @@ def test_the_provider_accepts_a_key_once_and_sees_changed_bytes():
         provider.accept(each)
     assert [each.is_repeated for each in offers] == [False, True, True]
     assert [each.is_changed for each in offers] == [False, False, True]
-    assert provider.accepted == 1
+    assert len(provider.accepted) == 1

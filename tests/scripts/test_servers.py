@@ -9,8 +9,9 @@ import psycopg2
 import pytest
 import redis
 
+from scripts.stack.errors import StackError
 from scripts.stack.ports import free_port, remembered_port
-from scripts.stack.servers import POSTGRES, THROWAWAY, Postgres, ServerError, Valkey
+from scripts.stack.servers import POSTGRES, THROWAWAY, Postgres, Valkey
 
 
 @pytest.fixture
@@ -67,13 +68,13 @@ def test_persistent_valkey_keeps_its_keys_over_a_restart(valkey: Valkey):
 def test_paused_valkey_can_be_stopped(valkey: Valkey):
     valkey.pause()
     valkey.stop()
-    with pytest.raises(ServerError, match="not running"):
+    with pytest.raises(StackError, match="not running"):
         valkey.pid  # noqa: B018  the question is the test
 
 
 @pytest.mark.parametrize("kind", [Postgres, Valkey])
 def test_server_that_cannot_start_shows_the_end_of_its_log(tmp_path: Path, postgres: Postgres, kind: type):
-    with pytest.raises(ServerError, match=r"(?s)ended while it started.*[Aa]ddress already in use"):
+    with pytest.raises(StackError, match=r"(?s)ended while it started.*[Aa]ddress already in use"):
         kind(tmp_path / "another", port=postgres.port).start()
 
 

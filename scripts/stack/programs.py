@@ -1,4 +1,4 @@
-"""Start programs that are measured, and run those that prepare a measurement."""
+"""Start programs and wait until they are ready; run others to their end."""
 
 import os
 import re
@@ -6,19 +6,18 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.bench.errors import BenchError
 from scripts.stack import processes
+from scripts.stack.errors import StackError
 from scripts.stack.servers import HOST
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 START_SECONDS = 60.0
 STOP_SECONDS = 7.0
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +30,11 @@ class Program:
     port: int = 0
 
     def check(self) -> None:
-        """Raise BenchError if it runs no more."""
+        """Raise StackError if it runs no more."""
         if self.process.poll() is not None:
             last = self.log.read_text(errors="replace").strip().splitlines()[-1:]
             said = last[0] if last else "it said nothing"
-            raise BenchError(f"The process of {self.name} ended with {self.process.returncode}: {said} ({self.log})")
+            raise StackError(f"The process of {self.name} ended with {self.process.returncode}: {said} ({self.log})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,29 +53,37 @@ def start(stack: ExitStack, name: str, command: str, place: Place, port: int = 0
     if port:
         environment |= {"PORT": str(port), "GUNICORN_CMD_ARGS": f"--bind={HOST}:{port}"}
     with log.open("w") as output:
-        process = processes.start(
-            ["/bin/sh", "-c", f"exec {command}"], folder=place.folder, output=output, environment=environment
-        )
+        process = processes.start_command(command, folder=place.folder, output=output, environment=environment)
     stack.callback(processes.end, [process.pid], STOP_SECONDS)
     return Program(name, log, process, port)
 
 
+def answers(url: str) -> bool:
+    """Tell whether a web server of our own answers with success."""
+    try:
+        with urllib.request.urlopen(url, timeout=2):  # noqa: S310  our own address
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
 def wait_until_ready(program: Program, path: str) -> None:
     """Wait until a web server answers."""
+    wait_until(program, lambda: answers(f"http://{HOST}:{program.port}{path}"))
+
+
+def wait_until(program: Program, is_ready: Callable[[], bool]) -> None:
+    """Wait until a program is ready; raise StackError if it ends or takes too long."""
     deadline = time.monotonic() + START_SECONDS
-    while True:
+    while not is_ready():
         program.check()
-        try:
-            with urllib.request.urlopen(f"http://{HOST}:{program.port}{path}", timeout=2):
-                return
-        except (urllib.error.URLError, OSError) as error:
-            if time.monotonic() > deadline:
-                raise BenchError(f"{program.name} is not ready after {START_SECONDS:.0f} s: {error}") from None
+        if time.monotonic() > deadline:
+            raise StackError(f"{program.name} is not ready after {START_SECONDS:.0f} s.")
         time.sleep(POLL_SECONDS)
 
 
 def run(command: Sequence[str], folder: Path, failure: str, environment: Mapping[str, str] = os.environ) -> None:
-    """Run a command to its end; raise BenchError with the last that it said if it fails."""
+    """Run a command to its end; raise StackError with the last that it said if it fails."""
     result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
-        raise BenchError(f"{failure}: {(result.stderr or result.stdout).strip()[-300:]}")
+        raise StackError(f"{failure}: {(result.stderr or result.stdout).strip()[-300:]}")
