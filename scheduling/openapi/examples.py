@@ -175,8 +175,9 @@ def _value(path: str, schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
         return body_example(schema, schemas, path)
     if name in _VALUES:
         return _VALUES[name]
-    if "examples" in schema:
-        return schema["examples"][0]
+    for known in ("examples", "enum"):
+        if known in schema:
+            return schema[known][0]
     schema_name = path.partition(".")[0]
     raise LookupError(
         f'Give {name} of {schema_name} in scheduling/schemas an example: metadata={{"examples": [<a value>]}}'
