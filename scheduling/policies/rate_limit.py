@@ -1,4 +1,4 @@
-"""Rate limits of routes, and the headers that tell a client where it stands."""
+"""Limit how often an address may call a route, and send the state of the limit in headers."""
 
 import ipaddress
 from collections.abc import Callable
@@ -16,7 +16,7 @@ View = Callable[..., Any]
 
 
 def limited(setting: str, *, only_anonymous: bool = False) -> Callable[[View], View]:
-    """Limit a route per address, at the rate that a setting names; an empty one means no limit."""
+    """Limit a route for each address, at the rate of a setting; an empty one means no limit."""
 
     def decorator(view: View) -> View:
         @wraps(view)
@@ -32,19 +32,19 @@ def limited(setting: str, *, only_anonymous: bool = False) -> Callable[[View], V
 
 
 def limited_by_failures(view: View) -> View:
-    """Declare that a view counts failures itself, with the two functions for them."""
+    """Declare that a view counts failures itself, with `refuse_after_failures` and `count_failure`."""
     return declare(view, limit="rate_limit_login_failures")
 
 
 def register_default_limit(app: Flask, rate: str) -> None:
-    """Apply RATE_LIMIT_DEFAULT to every request if there is one, and report standings on answers."""
+    """Limit every request if RATE_LIMIT_DEFAULT is set, and add the headers to all answers."""
     if rate:
         app.before_request(lambda: refuse_beyond(services().rates.take(rate, "default", client_address())))
     app.after_request(_report_standing)
 
 
 def refuse_beyond(standing: Standing) -> None:
-    """Remember a standing for the answer; raise ApiError 429 when nothing is left."""
+    """Keep the state of a limit for the headers; raise ApiError 429 when it is used up."""
     g.standing = standing
     if not standing.allowed:
         raise too_many(
@@ -53,7 +53,7 @@ def refuse_beyond(standing: Standing) -> None:
 
 
 def refuse_after_failures(email: str) -> None:
-    """Raise ApiError 429 when the password of an account was guessed too often from this address."""
+    """Raise ApiError 429 after too many wrong passwords for an account from this address."""
     rate = services().settings.rate_limit_login_failures
     standing = services().rates.look(rate, "login", email, client_address()) if rate else None
     if standing is not None and not standing.allowed:
@@ -61,16 +61,16 @@ def refuse_after_failures(email: str) -> None:
 
 
 def count_failure(email: str) -> None:
-    """Count a wrong password; raise ApiError 429 when it was one too many."""
+    """Count a wrong password; raise ApiError 429 when the limit is exceeded."""
     rate = services().settings.rate_limit_login_failures
     if rate:
         refuse_beyond(services().rates.take(rate, "login", email, client_address()))
 
 
 def client_address() -> str:
-    """Return whom to count: an IPv4 address, or the /64 that an IPv6 customer is given.
+    """Return the IPv4 address of the client, or the /64 network of its IPv6 address.
 
-    What a proxy forwards need not be an address ("unknown", RFC 7239); all who come without one count as one.
+    A proxy may forward something else ("unknown", RFC 7239); all such clients count as one.
     """
     try:
         address = ipaddress.ip_address(request.remote_addr or "")

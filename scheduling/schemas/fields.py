@@ -1,4 +1,4 @@
-"""The types of the contract, each refused in one place."""
+"""Define the field types of bodies and queries, with what each accepts."""
 
 import re
 import unicodedata
@@ -21,28 +21,28 @@ _INSTANT = re.compile(
     r"(?P<offset>[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
 )
-# What an offset becomes in a query whose + is not escaped: a space.
+# In a query, an unescaped + of an offset becomes a space.
 _UNESCAPED_PLUS = re.compile(r"[0-9:.Tt -]{19,50} \d{2}:?\d{2}", re.ASCII)
-# Letters that would end a line of a mail header or of a terminal; line and paragraph separators.
+# Control characters, surrogates, line and paragraph separators: they could end a line of a mail header or a log.
 _CONTROL_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _LINE_BREAKS = frozenset("\n\r\t")
 
 
 class Input(Schema):
-    """A body or a query string: what it does not know it ignores."""
+    """A body or a query string; unknown fields are ignored."""
 
     class Meta:
         """Ignore unknown fields, as the original does."""
 
         unknown = EXCLUDE
 
-    # Another accepted spelling of a field: {spelling: documented name}.
+    # Other accepted names of fields: {other name: documented name}.
     aliases: ClassVar[Mapping[str, str]] = {}
     # The fields that may be null.
     nullable: ClassVar[frozenset[str]] = frozenset()
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        """Refuse null where the schema does not allow it: marshmallow takes it wherever the default is None."""
+        """Refuse null unless `nullable` lists the field; marshmallow would accept it wherever the default is None."""
         field_obj.allow_none = field_name in self.nullable
         if field_obj.load_default is None:
             field_obj.load_default = _nothing
@@ -62,20 +62,20 @@ class Input(Schema):
 
 
 class Output(Schema):
-    """An answer, for the document; a client is told to expect members that it does not know."""
+    """An answer, for the document; clients must expect members that they do not know."""
 
     class Meta:
-        """Say nothing about unknown members: what is added later breaks nobody."""
+        """Leave additionalProperties out, so that members can be added later."""
 
         unknown = EXCLUDE
 
 
 def _nothing() -> None:
-    """Return what a field is that was not given; the document says nothing about it."""
+    """Return None for a field that was not given; as a function the default stays out of the document."""
 
 
 class Text(fields.String):
-    """One line of text of 1 to `longest` characters, at least one of which shows."""
+    """One line of text of 1 to `longest` characters, at least one of them visible."""
 
     def __init__(self, *, longest: int, **options: Any) -> None:
         """Take the greatest number of characters."""
@@ -83,7 +83,7 @@ class Text(fields.String):
 
 
 class Lines(fields.String):
-    """Text of any number of lines, also of none, with at most `longest` characters."""
+    """Text of any number of lines, or empty, with at most `longest` characters."""
 
     def __init__(self, *, longest: int, **options: Any) -> None:
         """Take the greatest number of characters."""
@@ -106,17 +106,17 @@ class Email(fields.String):
         except (EmailNotValidError, UnicodeError):
             raise ValidationError("Must be a valid e-mail address.") from None
         address = valid.normalized.lower()
-        # An encoded word (RFC 2047) is read as what it encodes where the address becomes a header: line breaks too.
+        # Mail clients decode an encoded word (RFC 2047) in a header, and what it encodes may be a line break.
         if "." not in valid.ascii_domain or len(address) > 254 or "=?" in address:
             raise ValidationError("Must be a valid e-mail address.")
         return address
 
 
 class Password(fields.String):
-    """A password of `shortest` to 1,024 characters; every one counts."""
+    """A password of 1 to 1,024 characters."""
 
     def __init__(self, **options: Any) -> None:
-        """Document that it is never sent back."""
+        """Document the format and the bounds."""
         super().__init__(
             metadata={"format": "password", "minLength": 1, "maxLength": 1024}, validate=_is_password, **options
         )
@@ -143,7 +143,7 @@ class Instant(fields.Field):  # type: ignore[type-arg]
 
 
 class StrictBoolean(fields.Field):  # type: ignore[type-arg]
-    """true or false, and nothing that resembles them."""
+    """true or false; strings and numbers are refused."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> bool:
         if not isinstance(value, bool):
@@ -188,7 +188,7 @@ def _is_plain(text: str) -> None:
 
 
 def _is_password(password: str) -> None:
-    # Bounded before it is normalised, which takes seconds for many combining marks; NFC makes at most 4 characters one.
+    # Checked before normalisation, which takes seconds for many combining marks; NFC makes one character of at most 4.
     if len(password) > 4 * 1024 or not 1 <= len(unicodedata.normalize("NFC", password)) <= 1024:
         raise ValidationError("Must have 1 to 1024 characters.")
     if "\0" in password or any(unicodedata.category(character) == "Cs" for character in password):
