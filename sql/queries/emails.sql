@@ -4,18 +4,8 @@
 -- Claim the mails of known kinds that are due longest, class by class, as many as there are free rate slots.
 -- A mail about a booking waits for the earlier ones about the same booking, unless their kind is unknown here.
 WITH free AS MATERIALIZED (
-    -- Of ten uses of an open slot three are offered to the lower classes first, one to each: no class starves.
-    SELECT count(*) FILTER (WHERE turn = -1) AS reserved, count(*) FILTER (WHERE turn >= 0) AS open,
-           count(*) FILTER (WHERE turn = 0) AS for_bookings, count(*) FILTER (WHERE turn = 1) AS for_others,
-           count(*) FILTER (WHERE turn = 2) AS for_bulk
-    FROM (
-        (SELECT -1 AS turn FROM email_rate_slots WHERE slot <= :reserved_slots AND free_at <= now() LIMIT :limit)
-        UNION ALL
-        (SELECT mod(slot + turns, 10) FROM email_rate_slots
-         WHERE slot > :reserved_slots AND slot <= :rate_slots AND free_at <= now()
-         ORDER BY free_at
-         LIMIT :limit)
-    ) AS slots
+    SELECT reserved, open, for_bookings, for_others, for_bulk
+    FROM free_email_slots(:rate_slots, :reserved_slots, :limit)
 ), due AS MATERIALIZED (
     SELECT mail.id, class, own, row_number() OVER (PARTITION BY class ORDER BY mail.next_attempt_at, mail.id) AS place
     FROM free,
@@ -43,19 +33,15 @@ WITH free AS MATERIALIZED (
 ), slot AS MATERIALIZED (
     SELECT slot, true AS is_reserved, row_number() OVER () AS position
     FROM (
-        SELECT slot FROM email_rate_slots
-        WHERE slot <= :reserved_slots AND free_at <= now()
-        LIMIT (SELECT count(*) FROM chosen WHERE is_reserved)
-        FOR UPDATE SKIP LOCKED
+        SELECT slot FROM email_rate_slots WHERE slot <= :reserved_slots AND free_at <= now()
+        LIMIT (SELECT count(*) FROM chosen WHERE is_reserved) FOR UPDATE SKIP LOCKED
     ) AS reserved
     UNION ALL
     SELECT slot, false, row_number() OVER ()
     FROM (
         SELECT slot FROM email_rate_slots
         WHERE slot > :reserved_slots AND slot <= :rate_slots AND free_at <= now()
-        ORDER BY free_at
-        LIMIT (SELECT count(*) FROM chosen WHERE NOT is_reserved)
-        FOR UPDATE SKIP LOCKED
+        ORDER BY free_at LIMIT (SELECT count(*) FROM chosen WHERE NOT is_reserved) FOR UPDATE SKIP LOCKED
     ) AS open
 ), pair AS MATERIALIZED (
     SELECT chosen.id, slot.slot FROM chosen JOIN slot USING (is_reserved, position)

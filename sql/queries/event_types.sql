@@ -98,22 +98,16 @@ WITH target AS MATERIALIZED (
            merged.title, merged.description, merged.duration_minutes, merged.slot_minutes,
            merged.buffer_before_minutes, merged.buffer_after_minutes, merged.notice_minutes, merged.horizon_days,
            merged.daily_limit, merged.schedule_id, merged.assignment, merged.is_active,
-           merged.schedule_id IS DISTINCT FROM event_types.schedule_id AND merged.schedule_id IS NOT NULL
-               AS takes_schedule,
+           merged.schedule_id <> coalesce(event_types.schedule_id, 0) AS takes_schedule,
            coalesce(:hosts::bigint[], former.hosts) AS hosts,
            merged IS DISTINCT FROM event_types OR coalesce(:hosts::bigint[], former.hosts) <> former.hosts AS differs
     FROM event_types, jsonb_populate_record(event_types, :changes::jsonb) AS merged, LATERAL (
-        SELECT ARRAY(
-            SELECT user_id FROM event_type_hosts WHERE event_type_id = event_types.id ORDER BY user_id) AS hosts
-    ) AS former
+        SELECT ARRAY(SELECT user_id FROM event_type_hosts WHERE event_type_id = event_types.id ORDER BY user_id)
+    ) AS former (hosts)
     WHERE event_types.uid = :uid
 ), verdict AS MATERIALIZED (
     SELECT target.*,
-           CASE WHEN NOT CASE WHEN organization_id IS NULL THEN owner_id = :user_id::bigint
-                              ELSE EXISTS (SELECT FROM organization_members
-                                           WHERE organization_id = target.organization_id
-                                             AND user_id = :user_id::bigint AND role = 'admin') END
-                THEN 'forbidden'
+           CASE WHEN NOT manages_event_type(:user_id, owner_id, organization_id) THEN 'forbidden'
                 WHEN assignment = 'one' AND cardinality(hosts) <> 1 THEN 'too_many_hosts'
                 WHEN organization_id IS NULL AND hosts <> ARRAY[owner_id] THEN 'host_is_not_owner'
                 -- Who has left the organization since may stay.
@@ -151,11 +145,10 @@ WITH target AS MATERIALIZED (
     SELECT id, user_id FROM verdict, unnest(hosts) AS user_id WHERE refusal IS NULL
     ON CONFLICT ON CONSTRAINT event_type_hosts_pkey DO NOTHING
 )
-SELECT changed.id, changed.uid, changed.owner_id, changed.organization_id, changed.title, changed.description,
-       changed.duration_minutes, changed.slot_minutes, changed.buffer_before_minutes, changed.buffer_after_minutes,
-       changed.notice_minutes, changed.horizon_days, changed.daily_limit, changed.schedule_id, hosts,
-       changed.assignment, changed.is_active, changed.version, changed.created_at, changed.updated_at, refusal
-FROM verdict LEFT JOIN changed ON true;
+SELECT id, uid, owner_id, organization_id, title, description, duration_minutes, slot_minutes, buffer_before_minutes,
+       buffer_after_minutes, notice_minutes, horizon_days, daily_limit, schedule_id, hosts, assignment, is_active,
+       version, created_at, updated_at, refusal
+FROM (SELECT hosts, refusal FROM verdict) AS verdict LEFT JOIN changed ON true;
 
 -- name: delete_event_type(uid, user_id, versions)^
 -- Delete an event type. No row: not there. A refusal says why it was not deleted. Its holds and bookings change with it,
@@ -168,11 +161,7 @@ SELECT lock_diaries(ARRAY(
     WHERE event_types.uid = :uid));
 WITH verdict AS MATERIALIZED (
     SELECT id,
-           CASE WHEN NOT CASE WHEN organization_id IS NULL THEN owner_id = :user_id::bigint
-                              ELSE EXISTS (SELECT FROM organization_members
-                                           WHERE organization_id = event_types.organization_id
-                                             AND user_id = :user_id::bigint AND role = 'admin') END
-                THEN 'forbidden'
+           CASE WHEN NOT manages_event_type(:user_id, owner_id, organization_id) THEN 'forbidden'
                 WHEN NOT version = ANY(coalesce(:versions::bigint[], ARRAY[version])) THEN 'precondition_failed'
            END AS refusal
     FROM event_types
