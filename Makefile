@@ -2,9 +2,10 @@
 
 PYTHON ?= python3
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras
+PEERS = .local/bench/peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lint types imports rooms coverage clients bench chaos attack audit commits \
+.PHONY: help setup run test check format lint types imports rooms coverage clients bench bench-peers chaos attack audit commits \
 	clean-start requirements clean
 
 help: ## show this list
@@ -53,8 +54,24 @@ tests/clients/node_modules/installed: tests/clients/package-lock.json
 	@cd tests/clients && npm ci --silent --ignore-scripts
 	@touch $@
 
-bench: setup ## measure the API (ARGUMENTS="--help" lists what can be asked)
+bench: setup $(if $(findstring --peers,$(ARGUMENTS)),bench-peers) ## measure the API (ARGUMENTS="--help" lists what can be asked)
 	@.venv/bin/python -m scripts.bench $(ARGUMENTS)
+
+# What cannot be installed is left out: a dash lets make go on.
+bench-peers: setup ## install the peers of `make bench ARGUMENTS=--peers`
+	-@$(MAKE) --silent --no-print-directory $(PEERS)/node_modules/installed
+	-@$(MAKE) --silent --no-print-directory $(PEERS)/venv/installed
+
+$(PEERS)/node_modules/installed: $(wildcard scripts/bench/peers/*.js*)
+	@mkdir -p $(PEERS) && cp $^ $(PEERS)
+	@cd $(PEERS) && npm install --silent --no-save --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+$(PEERS)/venv/installed: $(wildcard scripts/bench/peers/*.py) scripts/bench/peers/requirements.txt
+	@mkdir -p $(PEERS) && cp $^ $(PEERS)
+	@test -x $(@D)/bin/pip || $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(PEERS)/requirements.txt
+	@touch $@
 
 chaos: setup ## break everything while people book (SEED=1 SECONDS=60, ARGUMENTS="--help" lists more)
 	@.venv/bin/python -m scripts.chaos --seed $(or $(SEED),1) --seconds $(or $(SECONDS),60) $(ARGUMENTS)

@@ -1,7 +1,7 @@
 """Measure what the busiest routes of the API cost, beside a bare Flask route and a bare WSGI function under gunicorn.
 
 Beside it runs pgbench with the statements of each route alone; before it people read while others sign in. After it
-one client asks for the slots of a month, and their plans are explained.
+one client asks for the slots of a month.
 PostgreSQL, Valkey and all data live in .local/bench; the database is seeded once and copied for each run.
 The table is printed and kept as .local/bench/latest.md, a chart as latest.svg, all figures as latest.json.
 With --soak it is all routes at once for a long while, and how memory grows (latest-soak.md).

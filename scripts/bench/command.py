@@ -1,16 +1,12 @@
 """Measure routes of the API beside its rivals, report, and leave nothing running."""
 
 import argparse
-import fcntl
 import shlex
-import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from typing import NoReturn
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 
-import psutil
 import psycopg2
 
 from scripts.bench import logins, memory, slots
@@ -23,25 +19,23 @@ from scripts.bench.routes import Person, sign_in
 from scripts.bench.seed import Sizes
 from scripts.bench.statements import PGBENCH, BenchWithStatements, find_pgbench, with_pgbench
 from scripts.bench.system import API, BARE_FLASK, BARE_WSGI, Rivals, System, start_system
-from scripts.stack import processes
 from scripts.stack.errors import StackError
 from scripts.stack.procfile import ROOT
+from scripts.stack.running import end_strays, only_one_run, stop_in_order
 
 FOLDER = ROOT / ".local" / "bench"
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STARTED = time.monotonic()
 
 
 def main() -> int:
     """Measure, report and leave nothing running; return the exit code."""
     arguments = read_arguments(sys.argv[1:])
-    for number in STOP_SIGNALS:
-        signal.signal(number, leave)
+    stop_in_order(lambda: sys.exit("make bench: interrupted."))
     FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
     generator = find_load_generator(arguments.clients, FOLDER, built_in=arguments.built_in)
     say(f"Load generator: {generator.describe()}")
     try:
-        with only_one_run():
+        with only_one_run(FOLDER):
             report = measure(arguments, generator)
     except (StackError, OSError, psycopg2.Error) as error:
         print(f"make bench: {str(error).strip()}", file=sys.stderr)
@@ -100,29 +94,6 @@ def measure_routes(
     names = (arguments.against, ORIGINAL, BARE_FLASK, BARE_WSGI, PGBENCH)
     baselines = [name for name in names if name in bench.system.servers]
     return summarise(measured, baselines), baselines
-
-
-@contextmanager
-def only_one_run() -> Iterator[None]:
-    """Keep a second run away from the same data."""
-    with (FOLDER / "lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StackError("It is running in this folder already.") from None
-        yield
-
-
-def leave(*_: object) -> NoReturn:
-    """Stop in order, and let no second signal interrupt that."""
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    sys.exit("make bench: interrupted.")
-
-
-def end_strays() -> None:
-    """End what a process has left behind."""
-    processes.send(psutil.Process().children(recursive=True), signal.SIGKILL)
 
 
 def say(text: str) -> None:

@@ -5,13 +5,13 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import asdict, astuple, dataclass, fields, replace
+from dataclasses import asdict, astuple, dataclass, replace
 
 import bcrypt
 import psycopg2
 
 from scripts.bench.load import Load, LoadGenerator
-from scripts.bench.measure import WARM_UP_SECONDS
+from scripts.bench.measure import WARM_UP_SECONDS, median
 from scripts.bench.peer_servers import ORIGINAL
 from scripts.bench.report import Section, grid
 from scripts.bench.routes import PREFIX, ROUTES, Person, render
@@ -110,7 +110,7 @@ def join(reads: Load, logins: Load) -> Reads:
 
 def summarise(measured: Mapping[str, Sequence[Reads]]) -> Section:
     """Return the medians over the rounds, with errors added up; any of them is a failure."""
-    results = {name: median(rounds) for name, rounds in measured.items()}
+    results = {name: median(rounds, "errors", "refused") for name, rounds in measured.items()}
     head = ["server", "reads/s", "p50 ms", "p99 ms", "errors", "logins/s", "refused"]
     rows = [[name, *(f"{figure:.0f}" for figure in astuple(reads))] for name, reads in results.items()]
     if ORIGINAL in results:
@@ -126,10 +126,3 @@ def compare(rounds: Sequence[Reads], baseline: Sequence[Reads]) -> float:
     """Return the median ratio of another server's p99 to that of one, round by round."""
     pairs = zip(rounds, baseline, strict=True)
     return statistics.median(other.p99_ms / one.p99_ms for one, other in pairs)
-
-
-def median(rounds: Sequence[Reads]) -> Reads:
-    """Return the median of each figure; errors are added up."""
-    figures = {field.name: statistics.median(getattr(one, field.name) for one in rounds) for field in fields(Reads)}
-    sums = {name: sum(getattr(one, name) for one in rounds) for name in ("errors", "refused")}
-    return Reads(**(figures | sums))

@@ -6,8 +6,8 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
-from typing import NamedTuple
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import psutil
 
@@ -18,10 +18,15 @@ from scripts.bench.server import Server
 from scripts.bench.system import LIMITS, System
 from scripts.stack import processes
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 WARM_UP_SECONDS = 1.0
 # After a write the worker goes on for a while; the next route shall not pay for that.
 CALM_WITHIN = 120.0
 CALM_POLL_SECONDS = 1.0
+
+Figures = TypeVar("Figures", bound="DataclassInstance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,14 +188,16 @@ def summarise(measured: Mapping[Turn, Sequence[Measurement]], baselines: Sequenc
     for turn, rounds in measured.items():
         against = {name: measured.get(Turn(BARE.name if name in LIMITS else turn.route, name)) for name in baselines}
         ratios = {name: compare(rounds, limits) for name, limits in against.items() if limits}
-        results.append(Result(turn.route, turn.server, median(rounds), ratios, rounds))
+        results.append(Result(turn.route, turn.server, median(rounds, "errors"), ratios, rounds))
     return results
 
 
-def median(rounds: Sequence[Measurement]) -> Measurement:
-    """Return the median of each figure; errors are added up."""
-    figures = {field.name: statistics.median(getattr(one, field.name) for one in rounds) for field in fields(rounds[0])}
-    return Measurement(**(figures | {"errors": sum(one.errors for one in rounds)}))
+def median(rounds: Sequence[Figures], *summed: str) -> Figures:
+    """Return the median of each figure; those that are named, such as errors, are added up."""
+    values = {field.name: [getattr(one, field.name) for one in rounds] for field in fields(rounds[0])}
+    return replace(
+        rounds[0], **{name: (sum if name in summed else statistics.median)(each) for name, each in values.items()}
+    )
 
 
 def compare(rounds: Sequence[Measurement], baseline: Sequence[Measurement]) -> float:

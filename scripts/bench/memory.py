@@ -5,7 +5,7 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 
 import psutil
@@ -16,15 +16,13 @@ from scripts.bench.routes import VARIANTS, Person, Route
 from scripts.bench.seed import Say
 from scripts.bench.system import API, System, shared_environment
 from scripts.stack import processes
-from scripts.stack.errors import StackError
 from scripts.stack.ports import free_port
 from scripts.stack.procfile import ROOT, read_procfile
-from scripts.stack.programs import START_SECONDS, Place, Program, start, wait_until_ready
+from scripts.stack.programs import Place, start, wait_until, wait_until_ready
 
 WEB, WORKER = "web", "worker"
 STARTS = 3
 WORKER_READY = '"worker_started"'
-POLL_SECONDS = 0.02
 # Of the whole time: two minutes of ten. Caches fill meanwhile, and processes come to write what they inherited.
 WARM_UP = 0.2
 SAMPLES = 20
@@ -104,18 +102,8 @@ def start_time(name: str, command: str, place: Place) -> float:
         if name == WEB:
             wait_until_ready(program, "/health/ready")
         else:
-            wait_until_logged(program, WORKER_READY)
+            wait_until(program, lambda: WORKER_READY in program.log.read_text(errors="replace"))
         return time.monotonic() - began
-
-
-def wait_until_logged(program: Program, text: str) -> None:
-    """Wait until a program says something."""
-    deadline = time.monotonic() + START_SECONDS
-    while text not in program.log.read_text(errors="replace"):
-        program.check()
-        if time.monotonic() > deadline:
-            raise StackError(f"{program.name} is not ready after {START_SECONDS:.0f} s.")
-        time.sleep(POLL_SECONDS)
 
 
 def facts(starts: Mapping[str, float], *samples: tuple[str, Mapping[str, Memory]]) -> dict[str, str]:
@@ -176,10 +164,4 @@ def summarise(seen: Soak) -> Section:
 
 def middle(samples: Sequence[Memory]) -> Memory:
     """Return the median of some samples."""
-    resident, anonymous = (int(statistics.median(sizes)) for sizes in zip(*map(sizes_of, samples), strict=True))
-    return Memory(resident, anonymous)
-
-
-def sizes_of(memory: Memory) -> tuple[int, int]:
-    """Return both sizes."""
-    return memory.resident, memory.anonymous
+    return Memory(*(int(statistics.median(sizes)) for sizes in zip(*map(astuple, samples), strict=True)))

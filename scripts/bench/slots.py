@@ -1,15 +1,14 @@
-"""Measure how long one guest waits for the slots of a month, and how many rows PostgreSQL looks at for them."""
+"""Measure how long one guest waits for the slots of a month."""
 
 import http.client
 import json
 import random
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import urlencode
 
 import psycopg2
@@ -19,7 +18,6 @@ from scripts.bench.report import Section, grid
 from scripts.bench.routes import PREFIX
 from scripts.bench.seed import Say
 from scripts.stack.servers import HOST
-from sql.queries import appointments
 
 DAYS = 31
 PEOPLE, TOGETHER = 200, 10
@@ -63,12 +61,10 @@ OFFERS = (
     """,
     "VACUUM ANALYZE",
 )
-EXPLAIN = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
 EXPLANATION = f"""\
 One client asks for {DAYS} days, {REQUESTS} times, each time as soon as the last answer is there: what it waits is what
 the service takes, and the loopback interface. Each host works office hours, and guests have booked {TAKEN_UPCOMING}
-times through each link for these days, and {TAKEN_BEFORE} times before. Rows and pages are those of
-EXPLAIN (ANALYZE, BUFFERS)."""
+times through each link for these days, and {TAKEN_BEFORE} times before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +80,8 @@ class Waits:
     errors: int
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What PostgreSQL did for one statement."""
-
-    statement: str
-    hosts: int
-    rows: int
-    looked_at: int
-    pages: int
-    milliseconds: float
-
-
 def measure(port: int, database_url: str, say: Say) -> Section:
-    """Offer people, ask for their slots, and explain what that takes."""
+    """Offer people, and ask for their slots."""
     say("Offering slots of people ...")
     with closing(psycopg2.connect(database_url)) as connection:
         connection.autocommit = True
@@ -105,8 +89,7 @@ def measure(port: int, database_url: str, say: Say) -> Section:
         waits = [ask(port, hosts, uids, REQUESTS) for hosts, uids in links.items()]
         for wait in waits:
             say(f"Slots, {DAYS} days, {wait.hosts:2} hosts  p50 {wait.p50_ms:.1f} ms  p95 {wait.p95_ms:.1f} ms")
-        plans = [plan for hosts, uids in links.items() for plan in explain(connection, hosts, uids[0])]
-    return summarise(waits, plans)
+    return summarise(waits)
 
 
 def offer(connection: Connection) -> dict[int, list[str]]:
@@ -156,45 +139,8 @@ def path_of(uid: str) -> str:
     return f"{PREFIX}/event-types/{uid}/slots?{urlencode(query)}"
 
 
-def explain(connection: Connection, hosts: int, uid: str) -> list[Plan]:
-    """Return what the statements for the slots of one link do."""
-    now = datetime.now(UTC)
-    with connection.cursor() as cursor:
-        # The API has them prepared: a plan for any number of hosts is never parallel.
-        cursor.execute("SET jit = off; SET max_parallel_workers_per_gather = 0")
-        cursor.execute(
-            "SELECT array_agg(user_id) FROM event_type_hosts JOIN event_types ON event_types.id = event_type_id"
-            " WHERE uid = %s",
-            (uid,),
-        )
-        ((user_ids,),) = cursor.fetchall()
-        window = {"starts": now, "ends": now + timedelta(days=DAYS), "user_ids": user_ids}
-        parameters = window | {"event_type_uid": uid, "except_uid": None}
-        plans = []
-        for statement in (appointments.select_bookable, appointments.select_taken):
-            cursor.execute(EXPLAIN + statement.sql, parameters)
-            ((found,),) = cursor.fetchall()
-            plans.append(read_plan(statement.__name__, hosts, found[0]))
-    return plans
-
-
-def read_plan(name: str, hosts: int, found: Mapping[str, Any]) -> Plan:
-    """Return the figures of a plan; rows that were looked at are those that come out of tables and indexes."""
-    root = found["Plan"]
-    pages = root["Shared Hit Blocks"] + root["Shared Read Blocks"]
-    return Plan(name, hosts, round(root["Actual Rows"]), round(scanned(root)), pages, found["Execution Time"])
-
-
-def scanned(node: Mapping[str, Any]) -> float:
-    """Return how many rows the scans below a node have looked at."""
-    own = 0.0
-    if "Relation Name" in node:
-        own = node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0))
-    return float(own + sum(map(scanned, node.get("Plans", ()))))
-
-
-def summarise(waits: Sequence[Waits], plans: Sequence[Plan]) -> Section:
-    """Return both tables; an answer that was no 200 is a failure."""
+def summarise(waits: Sequence[Waits]) -> Section:
+    """Return the table; an answer that was no 200 is a failure."""
     head = ("route", "p50 ms", "p95 ms", "p99 ms", "goal for p95", "slots", "errors")
     rows = [
         (
@@ -206,12 +152,10 @@ def summarise(waits: Sequence[Waits], plans: Sequence[Plan]) -> Section:
         )
         for wait in waits
     ]
-    plan_head = ("statement", "hosts", "rows", "rows looked at", "pages", "ms")
-    plan_rows = [
-        (plan.statement, *map(str, (plan.hosts, plan.rows, plan.looked_at, plan.pages)), f"{plan.milliseconds:.2f}")
-        for plan in plans
-    ]
-    tables = f"{grid([head, *rows], names=1)}\n\n{grid([plan_head, *plan_rows], names=1)}"
-    figures = {"waits": [asdict(wait) for wait in waits], "plans": [asdict(plan) for plan in plans]}
     failed = any(wait.errors for wait in waits)
-    return Section("slots", f"## Slots\n\n{tables}\n\n{EXPLANATION}", figures, failed)
+    return Section(
+        "slots",
+        f"## Slots\n\n{grid([head, *rows], names=1)}\n\n{EXPLANATION}",
+        [asdict(wait) for wait in waits],
+        failed,
+    )

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -10,13 +11,13 @@ from pathlib import Path
 
 from scripts.bench.backlog import work_waiting
 from scripts.bench.peer_servers import start_peers
-from scripts.bench.revision import check_out
 from scripts.bench.seed import AGAINST, Say, Sizes, prepare_database, tidy_up
 from scripts.bench.server import Server
 from scripts.stack.errors import StackError
 from scripts.stack.ports import free_port
 from scripts.stack.procfile import ROOT, read_procfile
 from scripts.stack.programs import Place, Program, start, wait_until_ready
+from scripts.stack.revision import check_out
 from scripts.stack.servers import Postgres, Valkey
 
 APPLICATION = "wsgi:app"
@@ -79,7 +80,9 @@ def start_system(stack: ExitStack, folder: Path, sizes: Sizes, say: Say, rivals:
     rivals = rivals or Rivals()
     roots = [ROOT]
     if rivals.against:
-        roots.append(check_out(stack, rivals.against, folder / "against"))
+        shutil.rmtree(folder / "against", ignore_errors=True)
+        stack.callback(shutil.rmtree, folder / "against", ignore_errors=True)
+        roots.append(check_out(rivals.against, folder / "against"))
     say("Starting PostgreSQL and Valkey ...")
     postgres = stack.enter_context(Postgres(folder / "postgres", settings=POSTGRES_SETTINGS))
     valkey = stack.enter_context(Valkey(folder / "valkey"))

@@ -1,17 +1,14 @@
 """Run PostgreSQL, Valkey, the API and the e-mail worker together until somebody stops them."""
 
-import fcntl
 import os
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from typing import NoReturn
 
-import psutil
 from dotenv import dotenv_values
 
 from scripts.stack import processes
@@ -19,11 +16,11 @@ from scripts.stack.errors import StackError
 from scripts.stack.ports import port_is_free
 from scripts.stack.procfile import ROOT, read_procfile
 from scripts.stack.programs import answers
+from scripts.stack.running import end_strays, only_one_run, stop_in_order
 from scripts.stack.servers import Postgres, Valkey, remembered_secret
 
 LOCAL = ROOT / ".local"
 MAILBOX = LOCAL / "mailbox"
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOP_SECONDS = 7.0
 POLL_SECONDS = 0.2
 
@@ -40,8 +37,7 @@ EXAMPLE = """curl -X POST {url}/api/v1/auth/register -H 'Content-Type: applicati
 
 def main() -> None:
     """Run everything, and leave nothing running."""
-    for number in STOP_SIGNALS:
-        signal.signal(number, leave)
+    stop_in_order(leave)
     try:
         with ExitStack() as stack:
             stack.callback(end_strays)
@@ -54,7 +50,7 @@ def run(stack: ExitStack) -> NoReturn:
     """Start what is needed in order, and wait until a process ends."""
     environment = {name: value for name, value in dotenv_values(ROOT / ".env").items() if value} | os.environ
     LOCAL.mkdir(mode=0o700, exist_ok=True)
-    stack.enter_context(only_one_run())
+    stack.enter_context(only_one_run(LOCAL))
     port = read_port(environment)
     # gunicorn reads this one before it reads our settings, and refuses it with a traceback.
     workers = read_number(environment, "WEB_CONCURRENCY", 2, highest=256)
@@ -80,21 +76,6 @@ def read_number(environment: Mapping[str, str], name: str, default: int, highest
     if not value.isascii() or not value.isdigit() or not 0 < int(value) <= highest:
         sys.exit(f"make run: {name} must be a number from 1 to {highest}, and is {value!r}.")
     return int(value)
-
-
-@contextmanager
-def only_one_run() -> Iterator[None]:
-    """Keep a second run away from the same data."""
-    with (LOCAL / "lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            sys.exit(f"make run: it is running in this folder already, as process {lock.read().strip()}.")
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        yield
 
 
 def start_servers(stack: ExitStack, environment: Mapping[str, str]) -> dict[str, str]:
@@ -163,17 +144,10 @@ def announce(url: str, environment: Mapping[str, str]) -> None:
     say(ANNOUNCEMENT.format(url=url, mailbox=mailbox, example=EXAMPLE.format(url=url)))
 
 
-def leave(*_: object) -> NoReturn:
-    """Stop in order, and let no second signal interrupt that."""
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+def leave() -> NoReturn:
+    """Say that everything stops, and stop."""
     say("\nStopping ...")
     sys.exit(0)
-
-
-def end_strays() -> None:
-    """End what a process has left behind."""
-    processes.send(psutil.Process().children(recursive=True), signal.SIGKILL)
 
 
 def say(text: str) -> None:
