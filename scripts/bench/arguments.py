@@ -1,6 +1,6 @@
 """Measure what the busiest routes of the API cost, beside a bare Flask route and a bare WSGI function under gunicorn.
 
-Beside it runs pgbench with the statements of each route alone; before it people read while others sign in. After it
+Before it people read while others sign in. After it
 one client asks for the slots of a month.
 PostgreSQL, Valkey and all data live in .local/bench; the database is seeded once and copied for each run.
 The table is printed and kept as .local/bench/latest.md, a chart as latest.svg, all figures as latest.json.
@@ -15,10 +15,9 @@ from pathlib import Path
 
 from scripts.bench.peer_servers import FASTAPI, ORIGINAL, TUNED
 from scripts.bench.routes import ROUTES, ROWS, Route
-from scripts.bench.statements import PGBENCH
 from scripts.bench.system import API, APPLICATION, BARE_FLASK, BARE_WSGI
 
-TAKEN = (API, BARE_FLASK, BARE_WSGI, PGBENCH, ORIGINAL, TUNED, FASTAPI)
+TAKEN = (API, BARE_FLASK, BARE_WSGI, ORIGINAL, TUNED, FASTAPI)
 
 
 def read_arguments(words: Sequence[str]) -> argparse.Namespace:

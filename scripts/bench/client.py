@@ -1,6 +1,6 @@
 """The built-in load generator: keep-alive clients in one process, for machines without wrk.
 
-It is a process of its own: `python -m scripts.bench.client --port PORT --clients 32 --seconds 5 FILE`.
+It is a process of its own: `python -m scripts.bench.client PORT CLIENTS SECONDS FILE`.
 """
 
 import argparse
@@ -71,33 +71,30 @@ class Client:
 def main() -> None:
     """Send requests for a while, and report in one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--clients", type=int, required=True)
-    parser.add_argument("--seconds", type=float, required=True)
-    parser.add_argument("file", type=Path, help="requests, separated by NUL")
-    arguments = parser.parse_args()
+    for name, kind in {"port": int, "clients": int, "seconds": float, "file": Path}.items():
+        parser.add_argument(name, type=kind)
     try:
-        print(json.dumps(drive(arguments.port, arguments.clients, arguments.seconds, arguments.file)))
+        print(json.dumps(drive(**vars(parser.parse_args()))))
     except OSError as error:
         sys.exit(f"load generator: {error}")
 
 
-def drive(port: int, count: int, seconds: float, file: Path) -> dict[str, float]:
-    """Keep all clients busy for a while, and return what they have seen."""
+def drive(port: int, clients: int, seconds: float, file: Path) -> dict[str, float]:
+    """Send the requests of a file, separated by NUL, for a while; return what all clients have seen."""
     requests = cycle(file.read_bytes().split(b"\0"))
     with selectors.DefaultSelector() as selector:
         started = time.perf_counter()
-        clients = [Client(port, requests, selector) for _ in range(count)]
+        busy = [Client(port, requests, selector) for _ in range(clients)]
         while (left := started + seconds - time.perf_counter()) > 0:
             for key, _ in selector.select(left):
                 key.data.go_on()
         elapsed = time.perf_counter() - started
-    latencies = [latency * 1000 for client in clients for latency in client.latencies]
+    latencies = [latency * 1000 for client in busy for latency in client.latencies]
     # Two values at least, whatever happened: their number says whether they mean anything.
     percentiles = statistics.quantiles([*latencies, 0.0, 0.0] if len(latencies) < 2 else latencies, n=100)
     return {
         "requests": len(latencies),
-        "errors": sum(client.errors for client in clients),
+        "errors": sum(client.errors for client in busy),
         "seconds": elapsed,
         "p50_ms": percentiles[49],
         "p99_ms": percentiles[98],

@@ -4,7 +4,6 @@ import argparse
 import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 import psycopg2
@@ -15,10 +14,9 @@ from scripts.bench.load import LoadGenerator, find_load_generator
 from scripts.bench.measure import Bench, Result, summarise
 from scripts.bench.peer_servers import ORIGINAL
 from scripts.bench.report import Report
-from scripts.bench.routes import Person, sign_in
+from scripts.bench.routes import sign_in
 from scripts.bench.seed import Sizes
-from scripts.bench.statements import PGBENCH, BenchWithStatements, find_pgbench, with_pgbench
-from scripts.bench.system import API, BARE_FLASK, BARE_WSGI, Rivals, System, start_system
+from scripts.bench.system import API, BARE_FLASK, BARE_WSGI, Rivals, start_system
 from scripts.stack.errors import StackError
 from scripts.stack.procfile import ROOT
 from scripts.stack.running import end_strays, only_one_run, stop_in_order
@@ -69,31 +67,16 @@ def measure(arguments: argparse.Namespace, generator: LoadGenerator) -> Report:
         else:
             if arguments.logins:
                 sections.append(logins.measure(system, everyone, generator, arguments.rounds, arguments.seconds, say))
-            results, baselines = measure_routes(arguments, system, everyone, generator, sizes)
+            bench = Bench(system, everyone, generator, say)
+            measured = bench.measure(arguments.routes, arguments.rounds, arguments.seconds)
+            names = (arguments.against, ORIGINAL, BARE_FLASK, BARE_WSGI)
+            baselines = [name for name in names if name in system.servers]
+            results = summarise(measured, baselines)
             if arguments.slots:
                 sections.append(slots.measure(system.web[API].port, system.database_url, say))
         facts = memory.facts(starts, ("at rest", at_rest), ("at the end", memory.memory_now(system)))
         say("Stopping ...")
     return Report(command, generator.describe(), settings, baselines, results, facts, sections)
-
-
-def measure_routes(
-    arguments: argparse.Namespace,
-    system: System,
-    people: Mapping[str, Sequence[Person]],
-    generator: LoadGenerator,
-    sizes: Sizes,
-) -> tuple[list[Result], list[str]]:
-    """Measure the routes of all servers in turns; return the baselines of the ratios too."""
-    bench = Bench(system, people, generator, say)
-    if pgbench := find_pgbench(system.database_url, sizes, FOLDER, arguments.clients):
-        bench = BenchWithStatements(with_pgbench(system), {**people, PGBENCH: people[API]}, generator, say, pgbench)
-    else:
-        say("Left out: pgbench cannot be found.")
-    measured = bench.measure(arguments.routes, arguments.rounds, arguments.seconds)
-    names = (arguments.against, ORIGINAL, BARE_FLASK, BARE_WSGI, PGBENCH)
-    baselines = [name for name in names if name in bench.system.servers]
-    return summarise(measured, baselines), baselines
 
 
 def say(text: str) -> None:

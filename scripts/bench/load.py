@@ -13,6 +13,7 @@ from scripts.stack.errors import StackError
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PATIENCE_SECONDS = 30
+BUILT_IN = "built-in, in Python: it takes more of the cores that it shares with the servers than wrk would"
 # For a server that gave no answer at all in its turn.
 SLOW_SECONDS = 15.0
 
@@ -39,9 +40,7 @@ class LoadGenerator:
 
     def describe(self) -> str:
         """Say which load generator this is."""
-        if self.wrk:
-            return "wrk, one thread, on the same cores as the servers"
-        return "built-in, in Python: it takes more of the cores that it shares with the servers than wrk would"
+        return "wrk, one thread, on the same cores as the servers" if self.wrk else BUILT_IN
 
     def run(self, port: int, requests: Sequence[bytes], seconds: float) -> Load:
         """Send the requests in turn, as fast as they are answered."""
@@ -70,9 +69,8 @@ class LoadGenerator:
         ]
 
     def _built_in(self, port: int, seconds: float) -> list[str]:
-        module = [sys.executable, "-m", "scripts.bench.client"]
-        options = ["--port", str(port), "--clients", str(self.clients), "--seconds", str(seconds)]
-        return [*module, *options, str(self.file)]
+        numbers = (str(port), str(self.clients), str(seconds))
+        return [sys.executable, "-m", "scripts.bench.client", *numbers, str(self.file)]
 
 
 def find_load_generator(clients: int, folder: Path, *, built_in: bool) -> LoadGenerator:

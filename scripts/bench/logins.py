@@ -4,19 +4,18 @@ import statistics
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import asdict, astuple, dataclass, replace
 
 import bcrypt
-import psycopg2
 
-from scripts.bench.load import Load, LoadGenerator
+from scripts.bench.load import LoadGenerator
 from scripts.bench.measure import WARM_UP_SECONDS, median
 from scripts.bench.peer_servers import ORIGINAL
 from scripts.bench.report import Section, grid
 from scripts.bench.routes import PREFIX, ROUTES, Person, render
 from scripts.bench.seed import PASSWORD, Say
 from scripts.bench.system import LIMITS, System
+from scripts.stack.databases import ask, connected
 
 ROUTE = "GET /bookings/:id"
 READING, SIGNING_IN = 16, 8
@@ -75,13 +74,12 @@ def measure(
 def choose_people(database_url: str) -> list[str]:
     """Give people who read nothing a password that costs as much as in production; return their addresses."""
     password_hash = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(PASSWORD_COST)).decode()
-    with closing(psycopg2.connect(database_url)) as connection, connection, connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE users SET password_hash = %s WHERE id IN (SELECT id FROM users ORDER BY id DESC LIMIT %s)"
-            " RETURNING email",
-            (password_hash, SIGNING_IN),
-        )
-        return [email for (email,) in cursor.fetchall()]
+    statement = (
+        "UPDATE users SET password_hash = %(hash)s"
+        " WHERE id IN (SELECT id FROM users ORDER BY id DESC LIMIT %(people)s) RETURNING email"
+    )
+    with connected(database_url) as connection:
+        return [email for (email,) in ask(connection, statement, {"hash": password_hash, "people": SIGNING_IN})]
 
 
 def read_beside_logins(
@@ -98,14 +96,9 @@ def read_beside_logins(
         logins = pool.submit(signing_in.run, port, requests, seconds + 2 * LEAD_SECONDS)
         time.sleep(LEAD_SECONDS)
         reads = reading.run(port, route.variants(people), seconds)
-        return join(reads, logins.result())
-
-
-def join(reads: Load, logins: Load) -> Reads:
-    """Return one line about both."""
-    served = (logins.requests - logins.errors) / logins.seconds
-    speed = reads.requests / reads.seconds
-    return Reads(speed, reads.p50_ms, reads.p99_ms, reads.errors, served, logins.errors)
+        others = logins.result()
+    served = (others.requests - others.errors) / others.seconds
+    return Reads(reads.requests / reads.seconds, reads.p50_ms, reads.p99_ms, reads.errors, served, others.errors)
 
 
 def summarise(measured: Mapping[str, Sequence[Reads]]) -> Section:

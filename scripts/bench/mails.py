@@ -132,10 +132,8 @@ class Outbox:
             (now_left,) = ask(connection, "SELECT count(*) FROM emails WHERE status = 'pending'")[0]
             if now_left != left:
                 left, since = now_left, time.monotonic()
-                show(f"{mails - left:,} of {mails:,} mails sent by {len(programs)}")
             elif time.monotonic() - since > SILENCE_SECONDS:
                 raise StackError(f"{left:,} mails were left and nothing happened for {SILENCE_SECONDS:.0f} s.")
-        show("")
 
     def _faults(self, connection: Connection, programs: Sequence[Program], mails: int) -> Iterator[str]:
         """Yield what must not be: mails that were not sent, sent twice or sent before an earlier one."""
@@ -163,19 +161,9 @@ class Outbox:
 
 def mocked(programs: Sequence[Program]) -> list[int]:
     """Return the mails that the mock has accepted, in the order of time."""
-    lines = [
-        orjson.loads(line)
-        for program in programs
-        for line in program.log.read_text().splitlines()
-        if '"email_mocked"' in line
-    ]
+    texts = [line for program in programs for line in program.log.read_text().splitlines()]
+    lines = [orjson.loads(text) for text in texts if '"email_mocked"' in text]
     return [line["email_id"] for line in sorted(lines, key=lambda line: line["time"])]
-
-
-def show(text: str) -> None:
-    """Show how far it is, on a terminal."""
-    if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def read_arguments() -> argparse.Namespace:
@@ -197,16 +185,6 @@ def read_arguments() -> argparse.Namespace:
     return arguments
 
 
-def settings(arguments: argparse.Namespace, provider: Provider[Offer] | None) -> dict[str, str]:
-    """Return the settings that say how mails are sent."""
-    chosen = {"EMAIL_RATE_LIMIT": "1000000", "EMAIL_MOCK_DELAY": str(arguments.delay)}
-    if provider:
-        chosen |= {"EMAIL_PROVIDER": "resend", "EMAIL_API_KEY": KEY, "EMAIL_API_BASE_URL": provider.url}
-    if arguments.concurrency:
-        chosen["EMAIL_CONCURRENCY"] = str(arguments.concurrency)
-    return chosen
-
-
 def main() -> int:
     """Measure with each number of workers; return the exit code."""
     arguments = read_arguments()
@@ -218,7 +196,12 @@ def main() -> int:
             provider = stack.enter_context(Provider[Offer](arguments.delay)) if arguments.provider == "http" else None
             postgres = stack.enter_context(Postgres(FOLDER / "postgres"))
             valkey = stack.enter_context(Valkey(FOLDER / "valkey"))
-            outbox = Outbox(postgres, valkey, provider, settings(arguments, provider))
+            settings = {"EMAIL_RATE_LIMIT": "1000000", "EMAIL_MOCK_DELAY": str(arguments.delay)}
+            if provider:
+                settings |= {"EMAIL_PROVIDER": "resend", "EMAIL_API_KEY": KEY, "EMAIL_API_BASE_URL": provider.url}
+            if arguments.concurrency:
+                settings["EMAIL_CONCURRENCY"] = str(arguments.concurrency)
+            outbox = Outbox(postgres, valkey, provider, settings)
             print(
                 f"{arguments.mails:,} mails, {arguments.provider}, {arguments.delay:g} s a mail\n{HEADER}", flush=True
             )

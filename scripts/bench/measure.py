@@ -91,7 +91,8 @@ class Bench:
     def measure(self, routes: Sequence[Route], rounds: int, seconds: float) -> dict[Turn, list[Measurement]]:
         """Measure each route of each server once a round, so that whatever disturbs the machine disturbs all."""
         self._check(routes)
-        turns = [(BARE, name) for name in LIMITS] + [(route, name) for route in routes for name in self._rivals(route)]
+        turns = [(BARE, name) for name in LIMITS]
+        turns += [(route, name) for route in routes for name in self.system.servers if name not in LIMITS]
         measured: dict[Turn, list[Measurement]] = {Turn(route.name, name): [] for route, name in turns}
         for route, name in turns:
             self._wait_until_calm()
@@ -109,15 +110,12 @@ class Bench:
                 )
         return measured
 
-    def _rivals(self, _route: Route) -> list[str]:
-        return [name for name in self.system.servers if name not in LIMITS]
-
     def _check(self, routes: Sequence[Route]) -> None:
         ports = {name: program.port for name, program in self.system.web.items()}
         check(BARE, {name: ports[name] for name in LIMITS}, self.people)
         # What is read is compared before anybody writes.
         for route in sorted(routes, key=lambda route: route.status):
-            check(route, {name: ports[name] for name in self._rivals(route)}, self.people)
+            check(route, {name: ports[name] for name in ports if name not in LIMITS}, self.people)
 
     def _measure(self, route: Route, name: str, seconds: float) -> Measurement:
         server = self.system.servers[name]

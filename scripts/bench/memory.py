@@ -79,8 +79,7 @@ def read_pages(process: psutil.Process) -> Memory:
 
 def memory_now(system: System) -> dict[str, Memory]:
     """Return the memory of the API's web processes and of its worker."""
-    pids = {WEB: system.web[API].process.pid, WORKER: system.worker.process.pid}
-    return {name: memory_of(pid) for name, pid in pids.items()}
+    return {WEB: memory_of(system.web[API].process.pid), WORKER: memory_of(system.worker.process.pid)}
 
 
 def start_times(system: System, folder: Path, say: Say) -> dict[str, float]:

@@ -12,17 +12,15 @@ from typing import Any
 
 from scripts.bench.chart import chart
 from scripts.bench.measure import Result
-from scripts.bench.statements import PGBENCH
 from scripts.bench.system import LIMITS
 from scripts.stack.procfile import ROOT
 
 FIGURES = ("p50 ms", "p99 ms", "web µs", "PostgreSQL µs", "worker µs", "load µs", "others", "errors")
 EXPLANATION = """\
-Medians over the rounds. ÷: requests per second as a ratio to those of another server on the same route; pgbench sends
-PostgreSQL the statements of the route and nothing else. µs: processor time per request of the web processes, of
-PostgreSQL (the worker's statements included), of the worker and of the load generator. Others: share of the machine
-used by whatever else ran meanwhile. Above a few per cent requests per second mean little, and less for a server with
-one process than for one with two; processor time goes on meaning something."""
+Medians over the rounds. ÷: requests per second as a ratio to those of another server on the same route. µs: processor
+time per request of the web processes, of PostgreSQL (the worker's statements included), of the worker and of the load
+generator. Others: share of the machine used by whatever else ran meanwhile. Above a few per cent requests per second
+mean little, and less for a server with one process than for one with two; processor time goes on meaning something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +52,13 @@ class Report:
 
     def text(self) -> str:
         """Return the report as Markdown that also reads well on a terminal."""
-        facts = self._facts()
-        head = "\n".join(f"- {name}: {value}" for name, value in facts.items())
+        head = "\n".join(f"- {name}: {value}" for name, value in self._facts().items())
         routes = [table(self.results, self.baselines), EXPLANATION] if self.results else []
         return "\n\n".join(["# make bench", head, *routes, *(section.text for section in self.sections)]) + "\n"
 
     def chart(self) -> str:
         """Return a picture of the routes."""
-        return chart([result for result in self.results if result.server not in (*LIMITS, PGBENCH)])
+        return chart([result for result in self.results if result.server not in LIMITS])
 
     def write(self, folder: Path) -> None:
         """Keep the report beside the data of the measurement."""
@@ -93,39 +90,28 @@ def table(results: Sequence[Result], baselines: Sequence[str]) -> str:
 
 
 def grid(rows: Sequence[Sequence[str]], *, names: int) -> str:
-    """Return a Markdown table whose first row is its head and whose first columns are names."""
+    """Return a Markdown table whose first row is its head and whose first columns are names; numbers stand right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     ruler = ["-" * (width - (number >= names)) + ":" * (number >= names) for number, width in enumerate(widths)]
-    return "\n".join("| " + " | ".join(align(cells, widths, names)) + " |" for cells in (rows[0], ruler, *rows[1:]))
+
+    def line(cells: Sequence[str]) -> str:
+        sides = "<" * names + ">" * (len(widths) - names)
+        return " | ".join(f"{cell:{side}{width}}" for cell, side, width in zip(cells, sides, widths, strict=True))
+
+    return "\n".join(f"| {line(cells)} |" for cells in (rows[0], ruler, *rows[1:]))
 
 
 def row(result: Result, baselines: Sequence[str]) -> tuple[str, ...]:
     """Return the cells of one route of one server."""
     median = result.median
+    speed = median.requests_per_second
+    times = (median.web_us, median.postgres_us, median.worker_us, median.load_us)
     return (
-        result.route,
-        result.server,
-        f"{median.requests_per_second:.0f}"
-        if median.requests_per_second >= 10
-        else f"{median.requests_per_second:.1f}",
+        *(result.route, result.server, f"{speed:.0f}" if speed >= 10 else f"{speed:.1f}"),
         *(f"{result.ratios[name]:.2f}" if name in result.ratios else "" for name in baselines),
-        f"{median.p50_ms:.1f}",
-        f"{median.p99_ms:.1f}",
-        f"{median.web_us:.0f}",
-        f"{median.postgres_us:.0f}",
-        f"{median.worker_us:.0f}",
-        f"{median.load_us:.0f}",
-        f"{median.others:.0%}",
-        f"{median.errors}",
+        *(f"{median.p50_ms:.1f}", f"{median.p99_ms:.1f}", *(f"{time:.0f}" for time in times)),
+        *(f"{median.others:.0%}", f"{median.errors}"),
     )
-
-
-def align(cells: Sequence[str], widths: Sequence[int], names: int) -> list[str]:
-    """Return names to the left and numbers to the right."""
-    return [
-        cell.rjust(width) if number >= names else cell.ljust(width)
-        for number, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
 
 
 def revision() -> str:

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import bcrypt
@@ -76,7 +76,7 @@ def prepare_database(postgres: Postgres, sizes: Sizes, place: Place, worker: str
         if name not in databases(connection):
             drop(connection, UNFINISHED)
             address = postgres.create_database(UNFINISHED)
-            place = replace(place, environment={**place.environment, "DATABASE_URL": address})
+            place = place.having(DATABASE_URL=address)
             command = [sys.executable, "scripts/migrate.py"]
             run_command(command, place.folder, "The database could not be migrated", place.environment)
             fill(address, sizes, say)

@@ -11,18 +11,22 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
-import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from scripts.bench.report import Section, grid
 from scripts.bench.routes import PREFIX
 from scripts.bench.seed import Say
+from scripts.stack import databases
+from scripts.stack.databases import connected
 from scripts.stack.servers import HOST
 
 DAYS = 31
 PEOPLE, TOGETHER = 200, 10
 REQUESTS, WARM_UP = 1000, 100
 PATIENCE_SECONDS = 10
+LINKS = """
+    SELECT CASE assignment WHEN 'any' THEN %(together)s ELSE 1 END AS hosts, array_agg(uid ORDER BY id)
+    FROM event_types GROUP BY hosts ORDER BY hosts"""
 # The 95th percentile in milliseconds, by the number of hosts.
 GOALS = {1: 15.0, TOGETHER: 40.0}
 TAKEN_UPCOMING, TAKEN_BEFORE = 100, 400
@@ -83,8 +87,7 @@ class Waits:
 def measure(port: int, database_url: str, say: Say) -> Section:
     """Offer people, and ask for their slots."""
     say("Offering slots of people ...")
-    with closing(psycopg2.connect(database_url)) as connection:
-        connection.autocommit = True
+    with connected(database_url) as connection:
         links = offer(connection)
         waits = [ask(port, hosts, uids, REQUESTS) for hosts, uids in links.items()]
         for wait in waits:
@@ -93,23 +96,11 @@ def measure(port: int, database_url: str, say: Say) -> Section:
 
 
 def offer(connection: Connection) -> dict[int, list[str]]:
-    """Make people bookable; return the links by the number of their hosts."""
-    sizes = {
-        "people": PEOPLE,
-        "together": TOGETHER,
-        "days": DAYS,
-        "upcoming": TAKEN_UPCOMING,
-        "before": TAKEN_BEFORE,
-    }
-    with connection.cursor() as cursor:
-        for statement in OFFERS:
-            cursor.execute(statement, sizes)
-        cursor.execute(
-            "SELECT CASE assignment WHEN 'any' THEN %(together)s ELSE 1 END AS hosts, array_agg(uid ORDER BY id)"
-            " FROM event_types GROUP BY hosts ORDER BY hosts",
-            sizes,
-        )
-        return dict(cursor.fetchall())
+    """Make people bookable; return the uids of event types by the number of their hosts."""
+    sizes = {"people": PEOPLE, "together": TOGETHER, "days": DAYS, "upcoming": TAKEN_UPCOMING, "before": TAKEN_BEFORE}
+    for statement in OFFERS:
+        databases.ask(connection, statement, sizes)
+    return dict(databases.ask(connection, LINKS, sizes))
 
 
 def ask(port: int, hosts: int, uids: Sequence[str], requests: int) -> Waits:

@@ -90,29 +90,25 @@ def start_system(stack: ExitStack, folder: Path, sizes: Sizes, say: Say, rivals:
     place = Place(ROOT, shared_environment(valkey.url), folder)
     databases = {API: prepare_database(postgres, sizes, place, read_procfile(ROOT)["worker"], say)}
     say("Starting web and worker ...")
-    place = settle_in(place, DATABASE_URL=databases[API])
+    place = place.having(DATABASE_URL=databases[API])
     servers = start_project(stack, API, place)
-    for name, command in (*limits().items(), *rivals.commands.items()):
+    web = read_procfile()["web"]
+    limits = {name: web.replace(APPLICATION, application) for name, application in LIMITS.items()}
+    for name, command in (*limits.items(), *rivals.commands.items()):
         servers[name] = Server(start(stack, name, command, place, free_port()), servers[API].worker)
     if rivals.against:
         # Python looks there before it looks for an installed copy of the project.
-        theirs = settle_in(
-            replace(place, folder=roots[1]), PYTHONPATH=str(roots[1]), REDIS_URL=valkey.url_for(AGAINST_REDIS)
-        )
+        theirs = place.having(PYTHONPATH=str(roots[1]), REDIS_URL=valkey.url_for(AGAINST_REDIS))
+        theirs = replace(theirs, folder=roots[1])
         worker = read_procfile(roots[1])["worker"]
         stack.callback(tidy_up, postgres, roots)
         databases[rivals.against] = prepare_database(postgres, sizes, theirs, worker, say, AGAINST)
-        servers |= start_project(stack, rivals.against, settle_in(theirs, DATABASE_URL=databases[rivals.against]))
+        servers |= start_project(stack, rivals.against, theirs.having(DATABASE_URL=databases[rivals.against]))
     for name, server in servers.items():
         wait_until_ready(server.web, "/" if name in LIMITS else "/health")
     if rivals.peers:
         servers |= start_peers(stack, folder, place.environment, valkey, say)
     return System(servers, postgres, valkey, databases)
-
-
-def settle_in(place: Place, **settings: str) -> Place:
-    """Return a place with more settings."""
-    return replace(place, environment={**place.environment, **settings})
 
 
 def shared_environment(redis_url: str) -> dict[str, str]:
@@ -139,9 +135,3 @@ def start_project(stack: ExitStack, name: str, place: Place) -> dict[str, Server
     web = start(stack, name, commands["web"], place, free_port())
     addresses = place.environment["DATABASE_URL"], place.environment["REDIS_URL"]
     return {name: Server(web, worker, lambda: work_waiting(*addresses))}
-
-
-def limits() -> dict[str, str]:
-    """Return the commands that serve the limits as the Procfile serves the API."""
-    command = read_procfile(ROOT)["web"]
-    return {name: command.replace(APPLICATION, application) for name, application in LIMITS.items()}

@@ -8,8 +8,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from scripts.stack import processes
 from scripts.stack.errors import StackError
@@ -44,6 +45,10 @@ class Place:
     folder: Path
     environment: Mapping[str, str]
     logs: Path
+
+    def having(self, **settings: str) -> Self:
+        """Return the same place with more settings."""
+        return replace(self, environment={**self.environment, **settings})
 
 
 def start(stack: ExitStack, name: str, command: str, place: Place, port: int = 0) -> Program:

@@ -1,4 +1,4 @@
-"""The bench asks PostgreSQL what the API asks, measures reads beside logins, and watches memory and starts."""
+"""The bench measures reads beside logins, and watches memory and starts."""
 
 import json
 import os
@@ -12,8 +12,7 @@ from threading import Thread
 import bcrypt
 import pytest
 
-from scheduling.policies import access
-from scripts.bench import logins, memory, statements
+from scripts.bench import logins, memory
 from scripts.bench.arguments import read_arguments
 from scripts.bench.load import find_load_generator
 from scripts.bench.logins import Reads
@@ -21,9 +20,8 @@ from scripts.bench.measure import Measurement, Turn, summarise
 from scripts.bench.memory import MEGABYTE, WEB, WORKER, Memory, Soak, memory_of, pieces, start_time
 from scripts.bench.peer_servers import ORIGINAL
 from scripts.bench.report import Report, Section
-from scripts.bench.routes import ROUTES, Person
+from scripts.bench.routes import Person
 from scripts.bench.seed import PASSWORD, Sizes, fill
-from scripts.bench.statements import PGBENCH, STATEMENTS, UNGUARDED, find_pgbench, render, script
 from scripts.bench.system import API
 from scripts.stack.errors import StackError
 from scripts.stack.programs import Place
@@ -31,7 +29,6 @@ from scripts.stack.servers import HOST
 from tests.databases import ask, connected, empty_database
 
 SIZES = Sizes(users=3, bookings=60, notifications=10, analytics_events=10)
-ROUTE_NAMES = [route.name for route in ROUTES if route.name != "GET /analytics/dashboard"]
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +39,6 @@ def seeded():
         subprocess.run(migrate, env=os.environ | {"DATABASE_URL": address}, check=True)
         fill(address, SIZES, lambda _: None)
         yield address
-
-
-@pytest.fixture
-def pgbench(seeded, tmp_path):
-    """Offer pgbench with two connections to the seeded database."""
-    return find_pgbench(seeded, SIZES, tmp_path, 2)
 
 
 @pytest.fixture
@@ -85,68 +76,6 @@ def measurement(speed, errors=0):
 
 def report_of(results=(), **more):
     return Report("make bench", "wrk", {}, [], results, **more)
-
-
-# Statements
-
-
-def test_every_route_has_its_statement_and_the_check_of_the_token_that_the_api_sends():
-    assert list(STATEMENTS) == ROUTE_NAMES
-    assert set(ROUTE_NAMES) > UNGUARDED
-    assert statements.GUARD == access._REQUIRE_CALLER
-
-
-@pytest.mark.parametrize("route", ROUTE_NAMES)
-def test_script_is_one_message_and_has_the_check_of_the_token_where_the_route_has_it(route):
-    choices, _, message = script(route).partition("\\startpipeline\n")
-    assert choices == statements.CHOICES
-    assert message.endswith(";\n\\endpipeline\n")
-    assert "%(" not in message
-    assert message.startswith("SELECT require_caller(:user_id, :issued_at, :token_id);") != (route in UNGUARDED)
-
-
-def test_statement_is_rendered_as_pgbench_reads_it():
-    statement = "SELECT %(user_id)s::text, 'HH24:MI \\d', 5 %% 2 -- it's a remark: %(id)s\n, %(status)s"
-    assert render(statement) == "SELECT :user_id::text, E'HH24\\x3AMI \\\\d', 5 % 2 \n, NULL"
-
-
-@pytest.mark.parametrize("route", ROUTE_NAMES)
-def test_pgbench_runs_the_statement_of_a_route(route, pgbench):
-    load = pgbench.run(route, 1)
-    assert (load.requests > 0, load.errors) == (True, 0)
-    assert 0 < load.p50_ms <= load.p99_ms
-
-
-def test_pgbench_books_as_the_api_does(seeded, pgbench):
-    with connected(seeded) as connection:
-        question = "SELECT (SELECT count(*) FROM bookings) AS bookings, (SELECT count(*) FROM emails) AS emails"
-        before = ask(connection, question)[0]
-        load = pgbench.run("POST /bookings", 1)
-        after = ask(connection, question)[0]
-        assert [after[name] - before[name] for name in before] == [load.requests] * 2
-
-
-def test_statement_that_fails_is_not_measured(pgbench):
-    strangers = replace(pgbench, values={**pgbench.values, "people": "1000000000"})
-    with pytest.raises(StackError, match=r"(?s)pgbench failed at GET /notifications/count: .*revoked"):
-        strangers.run("GET /notifications/count", 1)
-
-
-def test_database_that_was_seeded_otherwise_is_not_measured(seeded, tmp_path):
-    with pytest.raises(StackError, match=r"seed\.py deals them out otherwise"):
-        find_pgbench(seeded, replace(SIZES, users=2), tmp_path, 2)
-
-
-def test_machine_without_pgbench_has_none(seeded, tmp_path, monkeypatch):
-    monkeypatch.setattr(statements, "POSTGRES", tmp_path)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert find_pgbench(seeded, SIZES, tmp_path, 2) is None
-
-
-def test_password_is_no_argument_of_pgbench():
-    environment = statements.environment("postgresql://person:secret@127.0.0.1:5433/bench")
-    names = ("PGUSER", "PGPASSWORD", "PGHOST", "PGPORT", "PGDATABASE")
-    assert [environment[name] for name in names] == ["person", "secret", "127.0.0.1", "5433", "bench"]
 
 
 # Logins
@@ -250,14 +179,6 @@ def test_every_report_has_a_line_about_starts_and_one_about_memory():
 # Report
 
 
-def test_pgbench_is_a_column_and_a_line_of_the_table_but_no_bar():
-    measured = {Turn("GET /x", API): [measurement(1000)], Turn("GET /x", PGBENCH): [measurement(4000)]}
-    report = replace(report_of(summarise(measured, [PGBENCH])), baselines=[PGBENCH])
-    assert "÷ pgbench" in report.text()
-    assert [result.ratios for result in report.results] == [{PGBENCH: 0.25}, {PGBENCH: 1}]
-    assert PGBENCH not in report.chart()
-
-
 def test_report_fails_with_its_results_and_sections():
     good, bad = (summarise({Turn("GET /x", API): [measurement(1, errors)]}, []) for errors in (0, 1))
     section = Section("logins", "## Reads", {})
@@ -290,7 +211,6 @@ def test_logins_are_measured_with_all_routes_or_when_asked_for():
     [
         (["--soak", "600", "--peers"], "this revision alone"),
         (["--soak", "5"], "from 20 to"),
-        (["--against", PGBENCH], "two servers named 'pgbench'"),
     ],
 )
 def test_arguments_that_do_not_go_together_are_refused(words, complaint, capsys):
