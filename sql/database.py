@@ -38,6 +38,7 @@ class Transaction:
     explicit: bool
     guard: Guard | None = None
     _begun: bool = False
+    _queued: list[bytes] = field(default_factory=list)
     _after_commit: list[Callable[[], None]] = field(default_factory=list)
 
     def execute(self, statement: str, parameters: Mapping[str, Any]) -> Cursor:
@@ -47,6 +48,8 @@ class Transaction:
         guard = None if self.guard is None or self.guard.passed else self.guard
         # PREPARE is sent before BEGIN: a statement stays prepared even when the transaction is rolled back.
         text = render(cursor, statement, parameters)
+        text = b"; ".join([*self._queued, text])
+        self._queued.clear()
         if guard is not None:
             text = render(cursor, guard.statement, guard.parameters) + b"; " + text
         if self.explicit and not self._begun:
@@ -56,6 +59,11 @@ class Transaction:
         if guard is not None:
             guard.passed = True
         return cursor
+
+    @property
+    def with_next(self) -> "Queue":
+        """Return what to give a statement whose result nobody needs: it is sent in one message with the next one."""
+        return Queue(self, self._queued)
 
     def confirm(self) -> None:
         """Run the guard alone, unless it has passed already."""
@@ -68,6 +76,8 @@ class Transaction:
 
     def commit(self) -> None:
         """Commit the work. A failure here leaves the outcome unknown."""
+        if self._queued:
+            self.execute("SELECT", {})
         if not self._begun:
             return
         with self.connection.cursor() as cursor:
@@ -89,6 +99,20 @@ class Transaction:
         """Run the actions that wait for the commit, in order."""
         for action in self._after_commit:
             action()
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What a transaction sends in front of its next statement; where one of them fails, nothing after it is run."""
+
+    tx: Transaction
+    texts: list[bytes]
+
+    def execute(self, statement: str, parameters: Mapping[str, Any]) -> Cursor:
+        """Keep one statement for the next message and return a cursor that knows no result."""
+        cursor = self.tx.connection.cursor()
+        self.texts.append(self.tx.connection.render(cursor, statement, parameters))
+        return cursor
 
 
 class Database:

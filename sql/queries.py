@@ -11,7 +11,7 @@ import aiosql
 from aiosql.adapters.pyformat import PyFormatAdapter
 from psycopg2.extensions import cursor as Cursor
 
-from sql.database import Transaction
+from sql.database import Queue, Transaction
 
 Row = dict[str, Any]
 
@@ -20,7 +20,7 @@ class _Statements(PyFormatAdapter):
     """Run statements in a Transaction; rows are dictionaries, and a select is read to its end at once."""
 
     @contextmanager
-    def _run(self, tx: Transaction, sql: str, parameters: Mapping[str, Any]) -> Iterator[Cursor]:
+    def _run(self, tx: Transaction | Queue, sql: str, parameters: Mapping[str, Any]) -> Iterator[Cursor]:
         if parameters.keys() != _expected(sql):
             raise TypeError(f"expected {sorted(_expected(sql))}, got {sorted(parameters)}")
         with tx.execute(sql, parameters) as cursor:
@@ -44,8 +44,8 @@ class _Statements(PyFormatAdapter):
             row = cursor.fetchone()
             return None if row is None else row[0]
 
-    def insert_update_delete(self, tx: Transaction, _name: str, sql: str, parameters: Any) -> int:
-        """Return the number of rows touched."""
+    def insert_update_delete(self, tx: Transaction | Queue, _name: str, sql: str, parameters: Any) -> int:
+        """Return the number of rows touched, which of a statement that goes with the next one nobody knows: -1."""
         with self._run(tx, sql, parameters) as cursor:
             return int(cursor.rowcount)
 
