@@ -26,6 +26,18 @@ BOOKING_CANCELLED = Wording(
     notification_title='Booking "%1$s" cancelled',
     notification_message='Your booking "%1$s" on %2$s was cancelled.',
 )
+APPOINTMENT_CONFIRMED = Wording(
+    notification_title='Booking "%1$s" confirmed',
+    notification_message='%3$s booked "%1$s" with you for %2$s.',
+)
+APPOINTMENT_MOVED = Wording(
+    notification_title='Booking "%1$s" moved',
+    notification_message='Your booking "%1$s" was moved to %2$s.',
+)
+APPOINTMENT_RENAMED = Wording(
+    notification_title='Booking "%1$s" renamed',
+    notification_message='Your booking on %2$s is now called "%1$s".',
+)
 # By the role in the organization; `%1$s` is its name.
 MEMBER_ADDED = {
     role: Wording(

@@ -21,14 +21,14 @@ RETRY_AFTER_SECONDS = "2"
 # A constraint that a client can violate: status, code and sentence of the refusal.
 CONSTRAINTS: dict[str, tuple[int, str, str]] = {
     "users_email_key": (400, "email_taken", "This e-mail address is already registered"),
-    "bookings_user_id_interval_excl": (409, "booking_conflict", "This time is already taken"),
     "claims_user_id_during_excl": (409, "booking_conflict", "This time is already taken"),
-    "bookings_guest_address_event_type_uid_start_time_idx": (
+    "appointments_guest_address_event_type_id_start_time_idx": (
         409,
         "already_booked",
         "This guest has booked this time already; the confirmation in their mail says how to manage it",
     ),
     "bookings_event_type_uid_fkey": (404, "not_found", "Event type not found"),
+    "appointments_event_type_id_fkey": (404, "not_found", "Event type not found"),
     "holds_event_type_id_fkey": (404, "not_found", "Event type not found"),
     "bookings_interval_check": (400, "validation_error", "The end must be after the start"),
     "bookings_duration_check": (400, "validation_error", "A booking lasts at most 366 days"),

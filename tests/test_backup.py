@@ -88,7 +88,7 @@ def test_person_is_erased_as_the_commands_say(client, people, database, shell):
     shell(f"psql --quiet --set=ON_ERROR_STOP=1 --set=address={person.email} $DATABASE_URL <<'SQL'\n{script}\nSQL")
     left = {name: row for name, table in contents(database).items() for row in table if marker in row.lower()}
     assert left == {}
-    (kept,) = ask(database, "SELECT status FROM bookings WHERE guest IS NOT NULL")
+    (kept,) = ask(database, "SELECT status FROM appointments")
     assert kept["status"] == "confirmed"
 
 

@@ -6,14 +6,16 @@ used nothing. What is used comes back evenly: of 60 an hour one a minute.
 
 import hashlib
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from limits import parse_many
 
 from scheduling.context import services
 from scheduling.errors import too_many
 from scheduling.policies.rate_limit import client_address
-from sql.database import Transaction
+from sql.database import Queue
 from sql.queries import appointments
 
 _REFUSALS = {
@@ -36,22 +38,33 @@ class _Allowance:
         return seconds - self.most * self.step
 
 
-def use_allowance(tx: Transaction, recipient: str, event_type_uid: str | None) -> None:
-    """Count a mail to a guest; raise ApiError 429 where there were enough.
+class Allowances:
+    """What a mail to a guest is counted for: their address, the event type, and who asks."""
 
-    A cancellation is neither counted nor refused: there is one at most of each booking, which was counted.
-    """
-    allowances = dict(_allowances(recipient, event_type_uid))
-    if not allowances:
-        return
-    used = appointments.use_allowances(
-        tx, subjects=list(allowances), steps=[allowance.step for allowance in allowances.values()]
-    )
-    wait, of = max((allowances[row["subject"]].excess(row["seconds"]), allowances[row["subject"]].of) for row in used)
-    # Half a millisecond is what rounding makes of steps.
-    if wait > 0.0005:
-        seconds = math.ceil(wait)
-        raise too_many(_REFUSALS[of].format(seconds), retry_after=seconds)
+    def __init__(self, recipient: str, event_type_uid: str | None) -> None:
+        """Find what the settings limit."""
+        self._of = dict(_allowances(recipient, event_type_uid))
+
+    @property
+    def subjects(self) -> list[int]:
+        """Return the numbers under which it is counted."""
+        return list(self._of)
+
+    def use(self, tx: Queue) -> None:
+        """Count a mail."""
+        if self._of:
+            steps = [allowance.step for allowance in self._of.values()]
+            appointments.use_allowances(tx, subjects=self.subjects, steps=steps)
+
+    def require(self, used: Sequence[Mapping[str, Any]]) -> None:
+        """Raise ApiError 429 where more was used than is allowed: then the transaction, and the count, are undone."""
+        if not used:
+            return
+        wait, of = max((self._of[row["subject"]].excess(row["seconds"]), self._of[row["subject"]].of) for row in used)
+        # Half a millisecond is what rounding makes of steps.
+        if wait > 0.0005:
+            seconds = math.ceil(wait)
+            raise too_many(_REFUSALS[of].format(seconds), retry_after=seconds)
 
 
 def _allowances(recipient: str, event_type_uid: str | None) -> list[tuple[int, _Allowance]]:

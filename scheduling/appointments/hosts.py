@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,11 +17,11 @@ _OFFICE_HOURS = Schedule(ZoneInfo("UTC"), rules=(WeeklyHours(("MO", "TU", "WE", 
 
 
 @dataclass(frozen=True, slots=True)
-class Bookable:
-    """What is booked through a link: its row, its rules, and its hosts, of whom nothing is known yet to be taken."""
+class EventTypeWithHosts:
+    """An event type: its row, its rules, and its hosts, of whom nothing is known yet to be taken."""
 
     row: Row
-    event_type: EventType
+    rules: EventType
 
     @property
     def user_ids(self) -> list[int]:
@@ -34,52 +34,40 @@ class Bookable:
         return make_hosts(people, taken)
 
 
-def find_bookable(tx: Transaction, event_type_uid: str, *, even_inactive: bool = False) -> Bookable:
-    """Return what is booked through a link; raise ApiError 404 where there is none, or none any more."""
-    row = appointments.select_bookable(tx, event_type_uid=event_type_uid)
+def find_event_type(tx: Transaction, uid: str, *, even_inactive: bool = False) -> EventTypeWithHosts:
+    """Return an event type; raise ApiError 404 where there is none, or it is not active any more."""
+    row = appointments.select_event_type_with_hosts(tx, event_type_uid=uid)
     if row is None or not (row["is_active"] or even_inactive):
         raise not_found("Event type")
-    return Bookable(row, _event_type(row))
+    return EventTypeWithHosts(row, make_rules(row))
 
 
-def require_insider(tx: Transaction, bookable: Bookable, user_id: int) -> None:
+def require_insider(tx: Transaction, event_type: EventTypeWithHosts, user_id: int) -> None:
     """Raise ApiError 403 for whoever is neither a host nor a manager."""
-    about = {name: bookable.row[name] for name in ("organization_id", "owner_id")}
-    if not appointments.select_insider(tx, event_type_id=bookable.row["id"], user_id=user_id, **about):
+    about = {name: event_type.row[name] for name in ("organization_id", "owner_id")}
+    if not appointments.select_insider(tx, event_type_id=event_type.row["id"], user_id=user_id, **about):
         raise ApiError(403, "forbidden", "This is for the hosts of the event type, and for who manages it")
 
 
 def select_taken(
     tx: Transaction,
-    bookable: Bookable,
+    event_type: EventTypeWithHosts,
     starts: datetime,
     ends: datetime,
     *,
     user_ids: Sequence[int] | None = None,
-    but: str | None = None,
+    except_appointment_id: int | None = None,
 ) -> list[Row]:
-    """Return what is taken of the hosts' time, or of some of them, around [starts, ends), but for one booking."""
+    """Return what is taken of the hosts' time, or of some of them, around [starts, ends), but for one appointment."""
     rows: list[Row] = appointments.select_taken(
         tx,
-        user_ids=list(user_ids or bookable.user_ids),
+        user_ids=list(user_ids or event_type.user_ids),
         starts=starts,
         ends=ends,
-        event_type_uid=bookable.row["uid"],
-        except_uid=but,
+        event_type_uid=event_type.row["uid"],
+        except_appointment_id=except_appointment_id,
     )
     return rows
-
-
-def take_turns(tx: Transaction, bookable: Bookable, hosts: Iterable[Host]) -> list[Host]:
-    """Return hosts of a link with what decides whose turn it is."""
-    by_id = {host.user_id: host for host in hosts}
-    turns = appointments.select_turns(
-        tx, user_ids=list(by_id), event_type_id=bookable.row["id"], event_type_uid=bookable.row["uid"]
-    )
-    return [
-        replace(by_id[turn["user_id"]], upcoming=turn["upcoming"], last_booked_at=turn["last_booked_at"])
-        for turn in turns
-    ]
 
 
 def make_hosts(people: Iterable[Mapping[str, Any]], taken: Iterable[Row]) -> list[Host]:
@@ -88,6 +76,20 @@ def make_hosts(people: Iterable[Mapping[str, Any]], taken: Iterable[Row]) -> lis
     for row in taken:
         by_person[row["user_id"]].append(row)
     return [_host(person, by_person[person["user_id"]]) for person in people]
+
+
+def make_rules(row: Row) -> EventType:
+    """Return the rules of an event type as the engine knows them."""
+    return EventType(
+        duration_minutes=row["duration_minutes"],
+        slot_minutes=row["slot_minutes"],
+        buffer_before_minutes=row["buffer_before_minutes"],
+        buffer_after_minutes=row["buffer_after_minutes"],
+        notice_minutes=row["notice_minutes"],
+        horizon_days=row["horizon_days"],
+        daily_limit=row["daily_limit"],
+        assignment=row["assignment"],
+    )
 
 
 def _host(person: Mapping[str, Any], taken: Sequence[Row]) -> Host:
@@ -102,19 +104,6 @@ def _host(person: Mapping[str, Any], taken: Sequence[Row]) -> Host:
         holds=[Hold(row["claim_start"], row["claim_end"], row["end_time"]) for row in taken if row["kind"] == "hold"],
         booked_starts=[row["start_time"] for row in taken if row["of_type"]],
         is_member=person.get("is_member", True),
-    )
-
-
-def _event_type(row: Row) -> EventType:
-    return EventType(
-        duration_minutes=row["duration_minutes"],
-        slot_minutes=row["slot_minutes"],
-        buffer_before_minutes=row["buffer_before_minutes"],
-        buffer_after_minutes=row["buffer_after_minutes"],
-        notice_minutes=row["notice_minutes"],
-        horizon_days=row["horizon_days"],
-        daily_limit=row["daily_limit"],
-        assignment=row["assignment"],
     )
 
 

@@ -7,8 +7,8 @@ from flask import Response
 
 from scheduling.appointments.booking import book, hold
 from scheduling.appointments.guests import for_guest, guest_address
-from scheduling.appointments.hosts import find_bookable, require_insider, select_taken
-from scheduling.appointments.openings import taking_time
+from scheduling.appointments.hosts import find_event_type, require_insider, select_taken
+from scheduling.appointments.locked_event_type import booking_transaction
 from scheduling.availability.explanation import explain
 from scheduling.availability.slots import by_local_date, find_slots
 from scheduling.availability.wall_clock import find_zone
@@ -45,12 +45,12 @@ blueprint = Blueprint("appointments", __name__, url_prefix="", description="Book
 def list_slots(query: dict[str, Any], event_type_uid: str) -> dict[str, Any]:
     """List the times that can be booked, by the dates of a time zone."""
     with reading() as tx:
-        bookable = find_bookable(tx, event_type_uid)
-        taken = select_taken(tx, bookable, query["starts"], query["ends"])
+        event_type = find_event_type(tx, event_type_uid)
+        taken = select_taken(tx, event_type, query["starts"], query["ends"])
     slots = find_slots(
-        bookable.event_type,
-        bookable.hosts(taken),
-        now=bookable.row["now"],
+        event_type.rules,
+        event_type.hosts(taken),
+        now=event_type.row["now"],
         start=query["starts"],
         end=query["ends"],
     )
@@ -66,10 +66,10 @@ def explain_start(query: dict[str, Any], event_type_uid: str) -> dict[str, Any]:
     """Say of each host and each rule whether it lets a start be booked; for hosts and managers."""
     start = query["start"]
     with reading() as tx:
-        bookable = find_bookable(tx, event_type_uid, even_inactive=True)
-        require_insider(tx, bookable, caller_id())
-        taken = select_taken(tx, bookable, start, start + bookable.event_type.duration)
-    return asdict(explain(bookable.event_type, bookable.hosts(taken), now=bookable.row["now"], start=start))
+        event_type = find_event_type(tx, event_type_uid, even_inactive=True)
+        require_insider(tx, event_type, caller_id())
+        taken = select_taken(tx, event_type, start, start + event_type.rules.duration)
+    return asdict(explain(event_type.rules, event_type.hosts(taken), now=event_type.row["now"], start=start))
 
 
 @blueprint.post("/event-types/<uid:event_type_uid>/holds")
@@ -80,10 +80,10 @@ def explain_start(query: dict[str, Any], event_type_uid: str) -> dict[str, Any]:
 @refuses("not_found", "not_bookable", "slot_taken", "booking_conflict", "too_many_holds")
 @blueprint.arguments(HoldIn)
 @blueprint.response(201, HoldOut)
-def create_hold(wish: dict[str, Any], event_type_uid: str) -> tuple[Row, int, dict[str, str]]:
+def create_hold(body: dict[str, Any], event_type_uid: str) -> tuple[Row, int, dict[str, str]]:
     """Keep a time for five minutes, in which nobody else can book it."""
-    with taking_time() as tx:
-        held = hold(tx, event_type_uid, wish["start"], client_address(), services().settings.holds_per_address)
+    with booking_transaction() as tx:
+        held = hold(tx, event_type_uid, body["start"], client_address(), services().settings.holds_per_address)
     return held, 201, created(f"/holds/{held['hold']}")
 
 
@@ -109,7 +109,7 @@ def release_hold(hold_uid: str) -> dict[str, Any]:
 @blueprint.response(201, AppointmentMadeOut)
 def book_as_guest(request: dict[str, Any], event_type_uid: str) -> tuple[Response, int, dict[str, str]]:
     """Book a time as a guest; the answer has the token that moves and cancels the booking."""
-    with taking_time() as tx:
+    with booking_transaction() as tx:
         booked = book(tx, event_type_uid, request)
     answer = {
         "message": "Booking created successfully",

@@ -43,7 +43,7 @@ def find_common_free_times(wish: dict[str, Any]) -> dict[str, Any]:
             starts=wish["starts"],
             ends=wish["ends"],
             event_type_uid=None,
-            except_uid=None,
+            except_appointment_id=None,
         )
     quorum = wish["quorum"] or len(people)
     if quorum > len(people):

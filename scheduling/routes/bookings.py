@@ -7,11 +7,11 @@ from typing import Any
 from flask import Response, g
 
 from jobs import notifications
-from scheduling.appointments.booking import cancel, move_as_host, seize
+from scheduling.appointments.changes import cancel, change
 from scheduling.context import caller_id, now, outbox, reading, services, statement, transaction
 from scheduling.errors import CONSTRAINTS, ApiError, booking_conflict, invalid, not_found
 from scheduling.http.blueprint import Blueprint
-from scheduling.http.etags import expected_versions, matches_none, not_modified, require_version, tagged
+from scheduling.http.etags import expected_versions, matches_none, not_modified, tagged
 from scheduling.http.locations import created
 from scheduling.http.paging import page
 from scheduling.policies.access import authenticated
@@ -105,7 +105,8 @@ def change_booking(changes: dict[str, Any], booking_id: int) -> Response:
     """Rename or move a booking."""
     if "start_time" in changes:
         _refuse_past(changes["start_time"])
-    with statement() as tx:
+    with transaction() as tx:
+        bookings.lock_booking(tx.with_next, booking_id=booking_id, user_id=caller_id())
         booking = bookings.change_booking(
             tx,
             booking_id=booking_id,
@@ -113,9 +114,10 @@ def change_booking(changes: dict[str, Any], booking_id: int) -> Response:
             versions=expected_versions(booking_id),
             **{name: changes.get(name) for name in ("title", "start_time", "end_time")},
         )
-    if _is_appointment(booking):
-        booking = _change_appointment(booking["appointment"], changes)
-    conflicts = _accept(booking)
+        conflicts = _raise_if_refused(booking)
+        appointment_id, moves, is_renamed = (booking.pop(name) for name in ("appointment_id", "moves", "is_renamed"))
+        if appointment_id is not None and (moves or is_renamed):
+            change(tx, appointment_id, booking, moves=moves)
     return _answer("Booking updated successfully", booking, conflicts=conflicts)
 
 
@@ -127,7 +129,8 @@ def change_booking(changes: dict[str, Any], booking_id: int) -> Response:
 @blueprint.response(200, BookingCancelledOut)
 def cancel_booking(booking_id: int) -> Response:
     """Cancel a booking; the row is kept, e-mail and notification follow."""
-    with statement() as tx:
+    with transaction() as tx:
+        bookings.lock_booking(tx.with_next, booking_id=booking_id, user_id=caller_id())
         booking = bookings.cancel_booking(
             tx,
             booking_id=booking_id,
@@ -138,9 +141,10 @@ def cancel_booking(booking_id: int) -> Response:
         )
         if booking and booking["email_id"] is not None:
             outbox.announce(tx, booking["email_id"])
-    if _is_appointment(booking):
-        booking = _cancel_appointment(booking["appointment"])
-    _accept(booking)
+        _raise_if_refused(booking)
+        appointment_id, moment = booking.pop("appointment_id"), booking.pop("now")
+        if appointment_id is not None:
+            booking = cancel(tx, appointment_id, booking, at=moment)
     return _answer("Booking cancelled successfully", booking)
 
 
@@ -164,7 +168,7 @@ def restore_booking(booking_id: int) -> Response:
         )
         if booking and booking["email_id"] is not None:
             outbox.announce(tx, booking["email_id"])
-    conflicts = _accept(booking)
+    conflicts = _raise_if_refused(booking)
     return _answer("Booking restored successfully", booking, conflicts=conflicts)
 
 
@@ -186,30 +190,6 @@ def list_deliveries(booking_id: int) -> list[Row]:
     return deliveries
 
 
-def _is_appointment(booking: Row | None) -> bool:
-    """Tell whether a guest made the booking: then all its hosts' rows change together, and everybody is told."""
-    return booking is not None and booking["refusal"] == "appointment"
-
-
-def _change_appointment(uid: str, changes: dict[str, Any]) -> Row | None:
-    with transaction() as tx:
-        booking = seize(tx, uid, caller_id())
-        if booking is None:
-            return None
-        require_version(booking)
-        start, end = changes.get("start_time"), changes.get("end_time")
-        return move_as_host(tx, booking, start=start, end=end, title=changes.get("title"))
-
-
-def _cancel_appointment(uid: str) -> Row | None:
-    with transaction() as tx:
-        booking = seize(tx, uid, caller_id())
-        if booking is None or booking["status"] == "cancelled":
-            return None
-        require_version(booking)
-        return cancel(tx, booking)
-
-
 def _refuse_past(start: datetime) -> None:
     if start < now():
         raise invalid("/start", "Cannot book a time in the past")
@@ -218,19 +198,19 @@ def _refuse_past(start: datetime) -> None:
 def _split(booking: Row) -> tuple[list[int], str | None]:
     """Take from a row what is about the write and not about the booking."""
     booking.pop("email_id", None)
-    booking.pop("appointment", None)
     return booking.pop("conflicts", []), booking.pop("refusal", None)
 
 
-def _accept(booking: Row | None) -> list[int]:
+def _raise_if_refused(booking: Row | None) -> list[int]:
     """Return the conflicts of a write that was accepted; raise ApiError for one that was not."""
     if booking is None:
         raise not_found("Booking")
     conflicts, refusal = _split(booking)
+    is_held = booking.pop("is_held", not conflicts)
     if refusal is None:
         return conflicts
     if refusal == "booking_conflict":
-        raise booking_conflict(conflicts, is_held=not conflicts)
+        raise booking_conflict(conflicts, is_held=is_held)
     if refusal == "booking_in_past":
         raise ApiError(400, "validation_error", "This booking has begun already; make a new one")
     if refusal in CONSTRAINTS:

@@ -4,10 +4,10 @@ from typing import Any
 
 from flask import Response, g
 
-from scheduling.appointments.booking import cancel, move, seize
+from scheduling.appointments.changes import cancel, lock_appointment, move
 from scheduling.appointments.guests import for_guest
-from scheduling.appointments.manage_tokens import is_managed_by
-from scheduling.appointments.openings import taking_time
+from scheduling.appointments.locked_event_type import booking_transaction
+from scheduling.appointments.manage_tokens import hash_manage_token
 from scheduling.context import reading, transaction
 from scheduling.errors import not_found
 from scheduling.http.blueprint import Blueprint
@@ -33,8 +33,7 @@ blueprint = Blueprint(
 def read_guest_booking(booking_uid: str) -> Response:
     """Return the booking that the token manages."""
     with reading() as tx:
-        booking = _managed(appointments.select_appointment(tx, uid=booking_uid, user_id=None), g.manage_token)
-    seen = for_guest(booking)
+        seen = for_guest(_found(appointments.select_appointment(tx, uid=booking_uid, manage_token_hash=_token_hash())))
     return tagged(seen, seen, by="uid") if matches_none(seen, by="uid") else not_modified(seen, by="uid")
 
 
@@ -54,12 +53,12 @@ def read_guest_booking(booking_uid: str) -> Response:
 )
 @blueprint.arguments(MoveIn)
 @blueprint.response(200, AppointmentChangedOut)
-def move_guest_booking(wish: dict[str, Any], booking_uid: str) -> Response:
+def move_guest_booking(body: dict[str, Any], booking_uid: str) -> Response:
     """Move the booking to another start; where that is not free, the old time is kept."""
-    with taking_time() as tx:
-        booking = _managed(seize(tx, booking_uid), g.manage_token)
+    with booking_transaction() as tx:
+        booking = _found(lock_appointment(tx, booking_uid, _token_hash()))
         require_version(booking, by="uid")
-        moved = for_guest(move(tx, booking, wish["start"]))
+        moved = for_guest(move(tx, booking, body["start"]))
     return tagged(moved, {"message": "Booking updated successfully", "booking": moved}, by="uid")
 
 
@@ -74,14 +73,19 @@ def move_guest_booking(wish: dict[str, Any], booking_uid: str) -> Response:
 def cancel_guest_booking(cancellation: dict[str, Any], booking_uid: str) -> Response:
     """Cancel the booking; a body may say why."""
     with transaction() as tx:
-        booking = _managed(seize(tx, booking_uid), g.manage_token)
+        booking = _found(lock_appointment(tx, booking_uid, _token_hash()))
         require_version(booking, by="uid")
-        cancelled = for_guest(cancel(tx, booking, cancellation["reason"]))
+        cancelled = for_guest(cancel(tx, booking["id"], booking, at=booking["now"], reason=cancellation["reason"]))
     return tagged(cancelled, {"message": "Booking cancelled successfully", "booking": cancelled}, by="uid")
 
 
-def _managed(booking: Row | None, token: str) -> Row:
-    """Return the booking that a token manages; raise ApiError 404 for any other."""
-    if booking is None or not is_managed_by(booking, token):
+def _token_hash() -> bytes:
+    """Return what the database keeps of the token that the request bears."""
+    return hash_manage_token(g.manage_token)
+
+
+def _found(appointment: Row | None) -> Row:
+    """Return an appointment; raise ApiError 404 where there is none that the token manages."""
+    if appointment is None:
         raise not_found("Booking")
-    return booking
+    return appointment

@@ -53,15 +53,22 @@ OFFERS = (
       ON users.id BETWEEN owner_id - CASE assignment WHEN 'any' THEN %(together)s - 1 ELSE 0 END AND owner_id
     """,
     """
-    INSERT INTO bookings (user_id, title, start_time, end_time, uid, event_type_uid, hosts, guest)
-    SELECT user_id, 'Talk', start, start + interval '30 minutes', number || '-' || user_id || '-' || uid, uid,
-           ARRAY[user_id], '{}'
-    FROM event_type_hosts JOIN event_types ON event_types.id = event_type_id,
-         generate_series(-%(before)s, %(upcoming)s - 1) AS number,
-         LATERAL (SELECT date_trunc('day', now())
-                         + number %% CASE WHEN number < 0 THEN 365 ELSE %(days)s END * interval '1 day'
-                         + (8 + abs(number) / CASE WHEN number < 0 THEN 365 ELSE %(days)s END * 2) * interval '1 hour'
-                 ) AS slot (start)
+    WITH meeting AS MATERIALIZED (
+        SELECT user_id, event_type_id, uid AS event_type_uid, number || '-' || user_id || '-' || uid AS uid, start
+        FROM event_type_hosts JOIN event_types ON event_types.id = event_type_id,
+             generate_series(-%(before)s, %(upcoming)s - 1) AS number,
+             LATERAL (SELECT date_trunc('day', now())
+                             + number %% CASE WHEN number < 0 THEN 365 ELSE %(days)s END * interval '1 day'
+                             + (8 + abs(number) / CASE WHEN number < 0 THEN 365 ELSE %(days)s END * 2)
+                               * interval '1 hour') AS slot (start)
+    ), appointment AS (
+        INSERT INTO appointments (uid, event_type_id, title, start_time, end_time)
+        SELECT uid, event_type_id, 'Talk', start, start + interval '30 minutes' FROM meeting
+        RETURNING id, uid
+    )
+    INSERT INTO bookings (user_id, title, start_time, end_time, appointment_id, event_type_uid)
+    SELECT user_id, 'Talk', start, start + interval '30 minutes', appointment.id, event_type_uid
+    FROM meeting JOIN appointment USING (uid)
     """,
     "VACUUM ANALYZE",
 )

@@ -142,15 +142,18 @@ _USERS = "SELECT email FROM users"
 _BOOKINGS = """
 SELECT bookings.id, email, title, status, version, exclusive, start_time, end_time
 FROM bookings JOIN users ON users.id = user_id
-WHERE guest IS NULL
+WHERE appointment_id IS NULL
 """
 _APPOINTMENTS = """
-SELECT bookings.id, email, uid, event_type_uid, cardinality(hosts) AS hosts, guest->>'name' AS guest,
-       guest->>'email' AS guest_email, title, status, version, sequence, start_time, end_time,
-       start_time - make_interval(mins => buffer_before_minutes) AS claim_start,
-       end_time + make_interval(mins => buffer_after_minutes) AS claim_end
-FROM bookings JOIN users ON users.id = user_id
-WHERE guest IS NOT NULL
+SELECT bookings.id, users.email, appointments.uid, bookings.event_type_uid,
+       jsonb_array_length(assignment -> 'chosen') AS hosts, guest.name AS guest, guest.email AS guest_email,
+       bookings.title, bookings.status, bookings.version, sequence, bookings.start_time, bookings.end_time,
+       bookings.start_time - make_interval(mins => appointments.buffer_before_minutes) AS claim_start,
+       bookings.end_time + make_interval(mins => appointments.buffer_after_minutes) AS claim_end
+FROM bookings
+JOIN users ON users.id = user_id
+JOIN appointments ON appointments.id = appointment_id
+JOIN appointment_guests AS guest USING (appointment_id)
 ORDER BY bookings.id
 """
 _HOLDS = """

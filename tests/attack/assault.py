@@ -47,7 +47,7 @@ class Assault:
 
     def prepare(self) -> None:
         """Make what the attacker owns, for the first time or anew."""
-        ask(self.database, "DELETE FROM holds; DELETE FROM bookings WHERE uid IS NOT NULL")
+        ask(self.database, "DELETE FROM holds; DELETE FROM appointments")
         booking, team = self.attacker.booking(day=5), self.attacker.organization("Team", self.victim)
         link = self.attacker.link()
         appointment = book(self.attacker, link, time_on(4, 12)).json

@@ -197,7 +197,7 @@ def test_time_that_is_given_back_is_taken_once(arena, team):
         # Whoever comes later finds all that is left.
         answers = arena.race(team.guests(start, RIVALS), gate=GATE)
         confirmed = arena.ask(
-            "SELECT DISTINCT uid FROM bookings WHERE event_type_uid = %s AND start_time = %s AND status = 'confirmed'",
+            "SELECT DISTINCT uid FROM diary WHERE event_type_uid = %s AND start_time = %s AND status = 'confirmed'",
             team.link,
             start,
         )
@@ -212,7 +212,7 @@ def test_time_that_is_given_back_is_taken_once(arena, team):
 def test_booking_of_a_guest_is_cancelled_once_whoever_cancels(arena, team):
     def play(day):
         booked = team.booked(time_on(day, 10))
-        (row, *_) = arena.ask("SELECT id, user_id FROM bookings WHERE uid = %s", booked["booking"]["uid"])
+        (row, *_) = arena.ask("SELECT id, user_id FROM diary WHERE uid = %s", booked["booking"]["uid"])
         host = next(host for host in team.hosts if host.id == row[1])
         of_host = Call("DELETE", f"/bookings/{row[0]}", token=host.token)
         answers = arena.race([team.cancel(booked), of_host] * (RIVALS // 2), gate=GATE)

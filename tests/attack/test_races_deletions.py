@@ -68,7 +68,7 @@ class Offer:
 
     def _own(self, booked):
         ((number,),) = self.arena.ask(
-            "SELECT id FROM bookings WHERE uid = %s AND user_id = %s", booked["booking"]["uid"], self.hosts[1].id
+            "SELECT id FROM diary WHERE uid = %s AND user_id = %s", booked["booking"]["uid"], self.hosts[1].id
         )
         return number
 

@@ -24,7 +24,7 @@ def team(arena, request):
 
 def booked_once(team, start):
     """Hold the rows against one booking that was told of once."""
-    rows = team.arena.ask("SELECT uid FROM bookings WHERE event_type_uid = %s AND start_time = %s", team.link, start)
+    rows = team.arena.ask("SELECT uid FROM diary WHERE event_type_uid = %s AND start_time = %s", team.link, start)
     assert len(rows) == (len(team.hosts) if team.mode == "all" else 1)
     assert len(set(rows)) == 1
     # Whatever was told of it and to whom: each host and the guest once.

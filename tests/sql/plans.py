@@ -41,21 +41,36 @@ LOADED = (
     """
     INSERT INTO event_types (uid, owner_id, organization_id, title, duration_minutes, slot_minutes, assignment)
     SELECT 'link ' || n, CASE WHEN n %% 10 = 0 THEN 1 + n %% %(users)s ELSE %(heavy)s END,
-           CASE WHEN n %% 4 = 0 THEN 1 + n %% 600 END, 'Talk', 30, 30, 'one'
+           CASE WHEN n %% 4 = 0 THEN 1 + n %% 600 END, 'Talk', 30, 30, CASE n WHEN 1 THEN 'any' ELSE 'one' END
     FROM generate_series(1, 2 * %(heavy_rows)s) AS n
     """,
     "INSERT INTO event_type_hosts (event_type_id, user_id) SELECT id, owner_id FROM event_types",
+    # What guests have booked through one link.
+    """
+    WITH appointment AS (
+        INSERT INTO appointments (uid, event_type_id, title, start_time, end_time, status, guest_address, hold_hash)
+        SELECT 'meeting ' || n, event_types.id, 'Meeting ' || n, begins, begins + interval '30 minutes',
+               CASE WHEN n %% 400 = 0 THEN 'cancelled' ELSE 'confirmed' END, 'guest' || n || '@example.com',
+               sha256(n::text::bytea)
+        FROM event_types, generate_series(80, %(million)s, 80) AS n,
+             LATERAL (SELECT now() - interval '1 year' + n * interval '1 minute' AS begins) AS entry
+        WHERE event_types.uid = 'link 1'
+        RETURNING id, guest_address, hold_hash
+    )
+    INSERT INTO appointment_guests (appointment_id, name, email, time_zone, manage_token_hash)
+    SELECT id, 'Guest', guest_address, 'UTC', hold_hash FROM appointment
+    """,
     # Neighbours in a table belong to different people; one of them comes again and again.
     """
-    INSERT INTO bookings (user_id, title, start_time, end_time, status, exclusive, event_type_uid,
-                          guest_address, hold_hash)
+    INSERT INTO bookings (user_id, title, start_time, end_time, status, exclusive, event_type_uid, appointment_id)
     SELECT owner, 'Meeting ' || n, begins, begins + interval '30 minutes',
            CASE WHEN n %% 10 = 0 AND (n %% 80 > 0 OR n %% 400 = 0) THEN 'cancelled' ELSE 'confirmed' END, n %% 20 = 1,
-           CASE WHEN n %% 80 = 0 THEN 'link 1' END, CASE WHEN n %% 80 = 0 THEN 'guest' || n || '@example.com' END,
-           CASE WHEN n %% 80 = 0 THEN sha256(n::text::bytea) END
-    FROM generate_series(1, %(million)s) AS n, LATERAL (
+           CASE WHEN n %% 80 = 0 THEN 'link 1' END, appointments.id
+    FROM generate_series(1, %(million)s) AS n
+    CROSS JOIN LATERAL (
         SELECT CASE WHEN n %% 80 = 0 THEN %(heavy)s ELSE 1 + n %% %(users)s END AS owner,
                now() - interval '1 year' + n * interval '1 minute' AS begins) AS entry
+    LEFT JOIN appointments ON uid = 'meeting ' || n
     """,
     """
     INSERT INTO holds (uid, event_type_id, start_time, end_time, hosts, assignment, address, expires_at)
@@ -106,6 +121,8 @@ LARGE = {
     "holds",
     "claims",
     "bookings",
+    "appointments",
+    "appointment_guests",
     "notifications",
     "analytics_events_first",
     "emails",

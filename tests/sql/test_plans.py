@@ -31,7 +31,9 @@ VALUES = {
     "uid": "no such link",
     "event_type_id": 1,
     "event_type_uid": "link 1",
-    "except_uid": None,
+    "except_appointment_id": None,
+    "hold_uid": None,
+    "manage_token_hash": sha256(b"80").digest(),
     "owner_id": HEAVY,
     "caller_id": 7,
     "user_ids": [HEAVY],
@@ -55,7 +57,7 @@ VALUES = {
     "key": "key 7",
     "address": "guest7@example.com",
     "path": "/event-types/link",
-    "hold_hash": sha256(b"7").digest(),
+    "hold_hash": sha256(b"80").digest(),
     "kinds": ["BOOKING_CONFIRMATION", "WELCOME"],
     "overdue_seconds": 2,
     "rate_slots": 30,
@@ -70,12 +72,14 @@ VARIANTS = {
     ],
     "select_events": [{"event_type": "event_0"}, {"event_type": "event_19"}, {"event_type": "unknown"}],
     "select_taken": [
-        {"except_uid": "no such booking"},
+        {"except_appointment_id": 7},
         {"event_type_uid": None},
         {"user_ids": list(range(7, 17)), "ends": NOW + timedelta(days=62)},
     ],
     "select_people": [{"user_ids": [7]}, {"organization_id": None, "user_ids": [7, 8]}],
-    "select_hold": [{"uid": "hold 7"}],
+    "select_appointment": [{"uid": "meeting 80"}],
+    "select_booking": [{"booking_id": 80}],
+    "select_locked_event_type": [{"hold_uid": "hold 1"}, {"user_ids": None, "ends": None}],
     "select_event_statistics": [{"days": 1}, {"days": 366}],
 }
 EXEMPT = {
@@ -86,7 +90,13 @@ EXEMPT = {
 }
 # Pages that a statement may look at. A page of a list may find each of its rows on a page of its own.
 # What is taken of people's time is as much as they have: eighteen bookings a day for 37 days, each on its own page.
-MOST = {"select_event_statistics": 3000, "select_taken": 37 * 18 + 60, "select_turns": 80}
+# Of an entry that a guest has booked the appointment, the guest and the hosts are read besides, each by its index.
+MOST = {
+    "select_event_statistics": 3000,
+    "select_taken": 37 * 18 + 60,
+    "select_locked_event_type": 37 * 18 + 140,
+    "select_bookings": 12 * PAGE + 8 * PAGE,
+}
 MOST_FOR_A_LIST = 12 * PAGE
 MOST_FOR_A_ROW = 40
 

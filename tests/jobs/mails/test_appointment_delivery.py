@@ -8,13 +8,6 @@ from base64 import b64decode
 from sql.queries import appointments
 from tests.jobs.mails.appointments import BOOKING, TOKEN, read_event, told_to, words
 
-TYPES = {
-    "APPOINTMENT_CONFIRMED": "BOOKING_CONFIRMED",
-    "APPOINTMENT_MOVED": "BOOKING_MOVED",
-    "APPOINTMENT_RENAMED": "BOOKING_RENAMED",
-    "APPOINTMENT_CANCELLED": "BOOKING_CANCELLED",
-}
-
 
 def book(delivery, rows, *names):
     """Book hosts, each in a zone of their own, for a guest; return the booking's uid."""
@@ -31,46 +24,49 @@ def book(delivery, rows, *names):
         appointments.insert_appointment(
             tx,
             uid=BOOKING["uid"],
-            event_type_uid=None,
+            event_type_id=None,
             title=BOOKING["title"],
             start_time=BOOKING["start_time"],
             end_time=BOOKING["end_time"],
-            user_ids=ids,
-            guest=json.dumps(BOOKING["guest"]),
-            assignment="{}",
-            manage_token_hash=b"",
             buffer_before_minutes=0,
             buffer_after_minutes=0,
+            assignment=json.dumps({"chosen": ids}),
+            user_ids=ids,
+            manage_token_hash=b"",
             hold_id=None,
             hold_hash=None,
+            **BOOKING["guest"],
         )
     tell(delivery, "APPOINTMENT_CONFIRMED", TOKEN)
 
 
 def move(delivery):
+    times = {"start_time": "2027-01-05T09:00:00Z", "end_time": "2027-01-05T09:30:00Z"}
     with delivery.database.transaction() as tx:
-        appointments.change_appointment(
-            tx, uid=BOOKING["uid"], start_time="2027-01-05T09:00:00Z", end_time="2027-01-05T09:30:00Z", title=None
-        )
+        appointments.change_appointment(tx, appointment_id=appointment_id(tx), title=None, **times)
     tell(delivery, "APPOINTMENT_MOVED")
 
 
 def cancel(delivery):
     with delivery.database.transaction() as tx:
-        appointments.cancel_appointment(tx, uid=BOOKING["uid"], reason="A cold.")
+        appointments.cancel_appointment(tx, appointment_id=appointment_id(tx), reason="A cold.")
     tell(delivery, "APPOINTMENT_CANCELLED")
+
+
+def appointment_id(tx):
+    return appointments.select_appointment(tx, uid=BOOKING["uid"], manage_token_hash=b"")["id"]
 
 
 def tell(delivery, kind, token=None):
     with delivery.database.transaction() as tx:
-        appointments.tell_of_appointment(
+        appointments.mail_appointment(
             tx,
             uid=BOOKING["uid"],
             kind=kind,
-            type=TYPES[kind],
             manage_token=token,
             origin="guest",
             request_id="request-1",
+            subjects=[],
         )
 
 

@@ -20,23 +20,36 @@ UNION ALL
 _OVERLAPS = """
 SELECT a.id, b.id FROM claims AS a JOIN claims AS b ON a.user_id = b.user_id AND a.id < b.id AND a.during && b.during
 """
+# What diaries say of an appointment is what it says itself; all that were chosen are its hosts.
 _BOOKED_IN_PART = """
-SELECT uid FROM bookings WHERE uid IS NOT NULL
-GROUP BY uid
-HAVING count(*) <> cardinality(min(hosts)) OR count(DISTINCT (start_time, end_time, status, version, sequence)) > 1
+SELECT appointments.uid FROM appointments LEFT JOIN bookings ON appointment_id = appointments.id
+GROUP BY appointments.id
+HAVING count(bookings.id) <> jsonb_array_length(appointments.assignment -> 'chosen')
+    OR bool_or((bookings.title, bookings.start_time, bookings.end_time, bookings.status, bookings.version,
+                bookings.buffer_before_minutes, bookings.buffer_after_minutes)
+        IS DISTINCT FROM (appointments.title, appointments.start_time, appointments.end_time, appointments.status,
+                          appointments.version, appointments.buffer_before_minutes, appointments.buffer_after_minutes))
+"""
+# The columns that the release before reads say the same; this goes with them.
+_OTHERWISE_BEFORE = """
+SELECT appointments.uid FROM appointments JOIN bookings ON appointment_id = appointments.id
+WHERE (bookings.uid, bookings.sequence, bookings.cancel_reason, bookings.assignment)
+    IS DISTINCT FROM (appointments.uid, appointments.sequence, appointments.cancel_reason, appointments.assignment)
+   OR bookings.hosts <> ARRAY(
+        SELECT host.user_id FROM bookings AS host WHERE host.appointment_id = appointments.id ORDER BY host.user_id)
 """
 # Each change is told to the guest and to every host.
 _TOLD_OTHERWISE = """
-SELECT uid, count(emails.id) FROM bookings LEFT JOIN emails ON booking_id = bookings.id
-WHERE uid IS NOT NULL
-GROUP BY uid
-HAVING count(emails.id) <> (min(sequence) + 1) * (1 + cardinality(min(hosts)))
+SELECT appointments.uid, count(emails.id)
+FROM appointments JOIN bookings ON appointment_id = appointments.id LEFT JOIN emails ON booking_id = bookings.id
+GROUP BY appointments.id
+HAVING count(emails.id) <> (appointments.sequence + 1) * (1 + count(DISTINCT bookings.id))
 """
 
 
 def assert_whole(connection):
     """Hold the rows against each other: nobody twice, nothing left over, all hosts or none, everybody told once."""
-    for statement in (_CLAIMS_TOO_MANY_OR_TOO_FEW, _OVERLAPS, _BOOKED_IN_PART, _TOLD_OTHERWISE):
+    for statement in (_CLAIMS_TOO_MANY_OR_TOO_FEW, _OVERLAPS, _BOOKED_IN_PART, _OTHERWISE_BEFORE, _TOLD_OTHERWISE):
         with connection.cursor() as cursor:
             cursor.execute(statement)
             assert cursor.fetchall() == []

@@ -134,7 +134,10 @@ def test_move_to_the_same_time_tells_nobody(client, link, database):
 
 def test_meeting_that_is_over_stays_as_it_was(client, link, database):
     ask_as_guest = guest(client, book(client, link, time_on(3, 10)))
-    ask(database, "UPDATE bookings SET start_time = now() - interval '2 hours', end_time = now() - interval '1 hour'")
+    ask(
+        database,
+        "UPDATE appointments SET start_time = start_time - interval '9 days', end_time = end_time - interval '9 days'",
+    )
     for answer in (ask_as_guest("PATCH", {"start": text(time_on(4, 10))}), ask_as_guest("DELETE")):
         assert (answer.status_code, answer.json["code"]) == (409, "booking_ended")
 
