@@ -1,4 +1,4 @@
-"""Everything that a run breaks: PostgreSQL, Valkey and the processes of the Procfile, kept alive like dynos."""
+"""Everything that a run breaks: PostgreSQL, Valkey and the processes of the Procfile, started again when they die."""
 
 import os
 import secrets
@@ -53,7 +53,7 @@ EXECUTE FUNCTION chaos_audit();
 """
 
 
-class Dyno:
+class RestartedProcess:
     """A process of the Procfile; what dies is started again at once."""
 
     def __init__(self, name: str, command: str, environment: dict[str, str], folder: Path) -> None:
@@ -112,7 +112,7 @@ class Dyno:
             self.starts += 1
             began = time.monotonic()
             self._process.wait()
-            # With the first process of a dyno all the others end: it led a session of its own.
+            # With the first process of a program all the others end: it led a session of its own.
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             if time.monotonic() - began < 1:
@@ -130,7 +130,7 @@ class Cluster:
         self.postgres = Postgres(folder / "postgres", settings=POSTGRES_SETTINGS)
         self.redis = Valkey(folder / "valkey")
         self.port = free_port()
-        self.dynos: dict[str, Dyno] = {}
+        self.programs: dict[str, RestartedProcess] = {}
         self._stack = ExitStack()
         self._password = secrets.token_urlsafe(16)
 
@@ -154,7 +154,7 @@ class Cluster:
             self.provider.open()
             stack.enter_context(self.postgres)
             stack.enter_context(self.redis)
-            stack.callback(self._stop_dynos)
+            stack.callback(self._stop_programs)
             self._prepare_database()
             for name in self.names:
                 self.start(name)
@@ -165,8 +165,8 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _stop_dynos(self) -> None:
-        threads = [threading.Thread(target=dyno.stop) for dyno in self.dynos.values()]
+    def _stop_programs(self) -> None:
+        threads = [threading.Thread(target=program.stop) for program in self.programs.values()]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -220,14 +220,14 @@ class Cluster:
     def start(self, name: str) -> None:
         """Start a process of the Procfile and keep it alive."""
         command = read_procfile()[name.partition("_")[0]]
-        self.dynos[name] = Dyno(name, command, self._environment(name), self.folder)
-        self.dynos[name].start()
+        self.programs[name] = RestartedProcess(name, command, self._environment(name), self.folder)
+        self.programs[name].start()
 
     def wait_for_web(self) -> None:
         """Wait until the API answers."""
         deadline = time.monotonic() + START_SECONDS
         while not answers(f"{self.url}/health"):
             if time.monotonic() > deadline:
-                last_lines = self.dynos["web"].log.read_text(errors="replace").splitlines()[-1:]
+                last_lines = self.programs["web"].log.read_text(errors="replace").splitlines()[-1:]
                 raise StackError(f"the API did not answer within {START_SECONDS:.0f} s: {' '.join(last_lines)}")
             time.sleep(0.1)

@@ -93,7 +93,7 @@ class Injection:
 @contextmanager
 def break_web(cluster: Cluster, fault: Fault) -> Iterator[None]:
     """Kill a process of gunicorn, or restart all of it."""
-    web = cluster.dynos["web"]
+    web = cluster.programs["web"]
     if fault.kind == "SIGKILL of a gunicorn worker":
         children = web.children()
         if children:
@@ -108,7 +108,7 @@ def break_web(cluster: Cluster, fault: Fault) -> Iterator[None]:
 
 def restart_web(cluster: Cluster, number: signal.Signals) -> None:
     """Let the master of gunicorn end; the fault is over when another one serves."""
-    web = cluster.dynos["web"]
+    web = cluster.programs["web"]
     starts, deadline = web.starts, now() + START_SECONDS
     web.send(number)
     while web.starts == starts and now() < deadline:
@@ -122,7 +122,7 @@ def break_worker(cluster: Cluster, fault: Fault) -> Iterator[None]:
 
     There is no work-horse to kill: jobs run in the worker's own process.
     """
-    worker = cluster.dynos[fault.target]
+    worker = cluster.programs[fault.target]
     if fault.kind == "SIGKILL":
         worker.send(signal.SIGKILL)
     elif fault.kind == "SIGTERM":
@@ -137,7 +137,7 @@ def break_worker(cluster: Cluster, fault: Fault) -> Iterator[None]:
 @contextmanager
 def asleep(cluster: Cluster, name: str) -> Iterator[None]:
     """Freeze a worker, and wake it when another one has its mail in hand: it must not settle what it lost."""
-    worker, provider = cluster.dynos[name], cluster.provider
+    worker, provider = cluster.programs[name], cluster.provider
     worker.send(signal.SIGSTOP)
     began, keys = now(), provider.in_hand(name)
     # Whoever takes over will wait long for an answer.

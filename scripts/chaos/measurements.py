@@ -154,7 +154,7 @@ def _kill_and_wait(cluster: Cluster, worker: str) -> float:
             raise StackError(f"{worker} took no mail.")
         time.sleep(0.005)
     killed = now()
-    cluster.dynos[worker].send(signal.SIGKILL)
+    cluster.programs[worker].send(signal.SIGKILL)
     while now() < deadline:
         for offer in list(provider.offers):
             if offer.key == keys[0] and offer.arrived > killed:

@@ -133,7 +133,7 @@ def _run(scenario: Scenario, cluster: Cluster, history: History, injection: Inje
         connection_limits={"web": WEB_CONCURRENCY * WEB_THREADS} | dict.fromkeys(WORKERS, WORKER_POOL),
     )
     read_database(cluster.database_url, evidence)
-    starts = {name: dyno.starts for name, dyno in cluster.dynos.items()}
+    starts = {name: program.starts for name, program in cluster.programs.items()}
     return Result(scenario, evidence, violations(evidence), drained, pending, starts, injection.mishaps)
 
 

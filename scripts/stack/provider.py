@@ -106,7 +106,8 @@ class Provider(Generic[AnyOffer]):
 
     async def respond(self, offer: AnyOffer) -> Answer | None:
         """Decide how an offer is answered; None closes its connection."""
-        await asyncio.sleep(self.delay)
+        if self.delay:
+            await asyncio.sleep(self.delay)
         _, is_changed = self.accepted.accept(offer.key, offer.content)
         return CHANGED if is_changed else success(offer.key)
 
