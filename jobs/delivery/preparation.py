@@ -1,7 +1,7 @@
 """Turn claimed rows into mails that may be offered, and keep each rendering for later attempts."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from jobs.addresses import mailbox_to_ascii, to_ascii
 from jobs.delivery.sender_pool import Mail
@@ -59,7 +59,7 @@ class Preparation:
             )
         except RenderingError as error:
             raise DeliveryError(str(error), Failure.PERMANENT) from error
-        row |= asdict(composed) | {"sender": sender}
+        row |= {**composed, "sender": sender}
         return True
 
 

@@ -1,17 +1,15 @@
 """Put a mail together: its text, its invitation and the address to which its reader writes back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from jobs.mails.invitations import METHODS, write_invitation
 from jobs.mails.rendering import render
 from jobs.mails.reply_to import find_reply_to
 
 
-@dataclass(frozen=True, slots=True)
-class ComposedMail:
+class ComposedMail(TypedDict):
     """Hold what is kept of a mail; the names are those of the columns."""
 
     reply_to: str | None
