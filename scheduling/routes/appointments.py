@@ -1,4 +1,4 @@
-"""Book somebody through a link: what is free, why something is not, holds, and bookings by guests."""
+"""Book the hosts of an event type: what is free, why something is not, holds, and bookings by guests."""
 
 from dataclasses import asdict
 from typing import Any

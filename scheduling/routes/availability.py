@@ -23,39 +23,39 @@ blueprint = Blueprint("availability", __name__, url_prefix="/availability", desc
 @refuses("not_found", "too_many_members")
 @blueprint.arguments(CommonTimesIn)
 @blueprint.response(200, CommonTimesOut)
-def find_common_free_times(wish: dict[str, Any]) -> dict[str, Any]:
+def find_common_free_times(body: dict[str, Any]) -> dict[str, Any]:
     """Find the times at which enough members of one organization are free; nobody sees what keeps the others."""
     with reading() as tx:
         people = appointments.select_people(
             tx,
-            user_ids=wish["user_ids"],
-            organization_id=wish["organization_id"],
+            user_ids=body["user_ids"],
+            organization_id=body["organization_id"],
             caller_id=caller_id(),
             limit=LARGEST_GROUP + 1,
         )
-        if not people or (wish["user_ids"] and len(people) < len(set(wish["user_ids"]))):
+        if not people or (body["user_ids"] and len(people) < len(set(body["user_ids"]))):
             raise not_found("An organization of the caller with these members was")
         if len(people) > LARGEST_GROUP:
             raise _too_many_members()
         taken = appointments.select_taken(
             tx,
             user_ids=[person["user_id"] for person in people],
-            starts=wish["starts"],
-            ends=wish["ends"],
+            starts=body["starts"],
+            ends=body["ends"],
             event_type_uid=None,
             except_appointment_id=None,
         )
-    quorum = wish["quorum"] or len(people)
+    quorum = body["quorum"] or len(people)
     if quorum > len(people):
         raise invalid("/quorum", f"There are {len(people)} people; the quorum cannot be larger")
     times = find_common_times(
         make_hosts(people, taken),
-        duration=timedelta(minutes=wish["duration_minutes"]),
-        start=wish["starts"],
-        end=wish["ends"],
+        duration=timedelta(minutes=body["duration_minutes"]),
+        start=body["starts"],
+        end=body["ends"],
         quorum=quorum,
     )
-    return {"time_zone": wish["time_zone"], "times": times}
+    return {"time_zone": body["time_zone"], "times": times}
 
 
 def _too_many_members() -> ApiError:

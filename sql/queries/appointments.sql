@@ -275,7 +275,7 @@ ORDER BY organization_members.user_id
 LIMIT :limit;
 
 -- name: select_insider(event_type_id, organization_id, owner_id, user_id)$
--- Tell whether somebody is a host or a manager of what is booked through a link.
+-- Tell whether somebody is a host or a manager of an event type.
 SELECT (:organization_id::bigint IS NULL AND :user_id = :owner_id::bigint)
     OR EXISTS (SELECT FROM event_type_hosts
                WHERE event_type_id = :event_type_id AND event_type_hosts.user_id = :user_id
