@@ -6,7 +6,8 @@ from jobs.logs import configure_logging
 from jobs.outbox import open_outbox
 from scheduling.context import Services, attach_services
 from scheduling.errors import register_error_handlers
-from scheduling.http.converters import UidConverter
+from scheduling.http.api import Api
+from scheduling.http.converters import IdConverter, UidConverter
 from scheduling.http.cors import allow_origins
 from scheduling.http.headers import register_headers
 from scheduling.http.json_body import MAX_BODY_BYTES
@@ -15,7 +16,7 @@ from scheduling.http.locations import PREFIX
 from scheduling.http.measurements import register_measurements
 from scheduling.http.proxies import trust_proxies
 from scheduling.http.request_log import register_request_log, whose_request
-from scheduling.http.requests import Api, IdConverter, register_request_guard
+from scheduling.http.requests import register_request_guard
 from scheduling.identity.passwords import make_passwords
 from scheduling.identity.rate_limiter import make_rate_limits
 from scheduling.identity.tokens import configure_tokens

@@ -94,6 +94,11 @@ def not_found(what: str) -> ApiError:
     return ApiError(404, "not_found", f"{what} not found")
 
 
+def changed_meanwhile(what: str) -> ApiError:
+    """Return the refusal of a change to an earlier version."""
+    return ApiError(412, "precondition_failed", f"The {what} has changed meanwhile; read it again")
+
+
 def invalid(pointer: str, detail: str) -> ApiError:
     """Return the refusal for one invalid field of the body."""
     return ApiError(400, "validation_error", detail, errors=[{"pointer": pointer, "detail": detail}])

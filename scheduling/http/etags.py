@@ -8,7 +8,7 @@ import re
 
 from flask import Response, jsonify, request
 
-from scheduling.errors import ApiError
+from scheduling.errors import changed_meanwhile
 from sql.queries import Row
 
 # nginx, HAProxy and CDNs weaken the tag; Apache, Caddy and Jetty append the coding.
@@ -32,7 +32,7 @@ def require_version(row: Row, *, by: str = "id") -> None:
     """Raise ApiError 412 unless If-Match accepts the version of a row."""
     versions = expected_versions(row[by])
     if versions is not None and row["version"] not in versions:
-        raise ApiError(412, "precondition_failed", "The booking has changed meanwhile; read it again")
+        raise changed_meanwhile("booking")
 
 
 def matches_none(row: Row, *, by: str = "id") -> bool:

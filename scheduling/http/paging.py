@@ -13,14 +13,14 @@ from marshmallow import ValidationError
 
 from scheduling.errors import invalid_parameter
 from scheduling.schemas.fields import Instant
+from scheduling.schemas.ids import LARGEST_ID
 from sql.queries import Row
 
-_LARGEST_ID = 2**63 - 1
 _INSTANT = Instant()
 
 
 def _read_id(value: Any) -> int:
-    if type(value) is not int or not 1 <= value <= _LARGEST_ID:
+    if type(value) is not int or not 1 <= value <= LARGEST_ID:
         raise ValueError
     return value
 

@@ -1,48 +1,13 @@
-"""Read a request before its route does: ids in paths, limits of the body, a second try after a passing failure."""
-
-import re
-from collections.abc import Callable
-from typing import Any
+"""Read the body of every request before its route runs, within limits of size and time."""
 
 from flask import Flask, g, request
-from flask.typing import ResponseReturnValue
 from gunicorn.http.errors import ParseException
-from psycopg2 import errors as postgres
 from werkzeug.exceptions import ClientDisconnected, NotFound, RequestEntityTooLarge
-from werkzeug.routing import BaseConverter
 
 from scheduling.errors import ApiError
 from scheduling.http.json_body import MAX_BODY_BYTES
 from scheduling.server.connection_close import close_after_answer
 from scheduling.server.deadlines import SocketDeadline
-from sql.database import ConnectionLost
-
-_LARGEST_ID = 2**63 - 1
-# After these errors PostgreSQL has rolled everything back, or nothing was sent.
-_NOTHING_WAS_DONE = (ConnectionLost, postgres.DeadlockDetected, postgres.SerializationFailure)
-
-
-class IdConverter(BaseConverter):
-    """An id in a path; anything else becomes 0, which no row has, and is answered like an unknown id."""
-
-    def to_python(self, value: str) -> int:
-        """Return the id, or 0."""
-        return int(value) if re.fullmatch(r"[1-9][0-9]{0,18}", value) and int(value) <= _LARGEST_ID else 0
-
-
-class Api(Flask):
-    """Flask with a second try for a request that PostgreSQL rolled back because of a passing failure."""
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the function unchanged: none of ours is a coroutine, and Flask would check ten times a request."""
-        return func
-
-    def dispatch_request(self) -> ResponseReturnValue:
-        """Call the route; try once more when nothing was done."""
-        try:
-            return super().dispatch_request()
-        except _NOTHING_WAS_DONE:
-            return super().dispatch_request()
 
 
 def register_request_guard(app: Flask) -> None:

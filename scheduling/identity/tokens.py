@@ -14,13 +14,13 @@ from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt.exceptions import PyJWTError
 
 from scheduling.errors import ApiError
+from scheduling.schemas.ids import LARGEST_ID
 from scheduling.settings import Settings
 
 # Two machines' clocks differ a little.
 _LEEWAY_SECONDS = 5
 # A token that replaces others is dated a whole second after them; after many changes in a row it is dated ahead.
 _AHEAD_SECONDS = 30
-_LARGEST_ID = 2**63 - 1
 _VERIFIED = "scheduling_verified_tokens"
 # Verifying a signature takes longer than the rest of a short read. The cache takes about 8 MB when full.
 _CACHED_TOKENS = 8192
@@ -114,7 +114,7 @@ def _checked(claims: dict[str, Any]) -> Token:
         raise TypeError
     issued_at, not_before, expires_at = times
     now = time.time()
-    if subject != str(user_id) or not 1 <= user_id <= _LARGEST_ID or not 1 <= len(token_id) <= 255:
+    if subject != str(user_id) or not 1 <= user_id <= LARGEST_ID or not 1 <= len(token_id) <= 255:
         raise ValueError
     if not 0 <= issued_at <= now + _AHEAD_SECONDS or not_before > now + _LEEWAY_SECONDS or expires_at <= now:
         raise ValueError

@@ -9,8 +9,7 @@ from flask import Flask
 from flask_smorest import Api
 
 from scheduling.context import services_of
-from scheduling.http.converters import UidConverter
-from scheduling.http.requests import IdConverter
+from scheduling.http.converters import IdConverter, UidConverter
 from scheduling.openapi.examples import body_example
 from scheduling.openapi.operations import complete, components
 from scheduling.schemas.common import ProblemOut

@@ -10,6 +10,7 @@ from flask import Flask, g, request
 
 from scheduling.context import current_user, reading
 from scheduling.errors import ApiError
+from scheduling.http.bearer import bearer_token
 from scheduling.identity.tokens import Token, read_token, token_invalid
 from scheduling.policies.idempotency import is_idempotent
 from sql.database import Guard
@@ -177,13 +178,5 @@ def _manage_token() -> str:
 
 
 def _token_of_header(how_to_send: str) -> str:
-    """Return the token of the Authorization header (RFC 6750, section 2.1); the scheme is case-insensitive.
-
-    Without one it raises ApiError 401, which says how to send it.
-    """
     g.token_at_stake = True
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    token = token.strip(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise ApiError(401, "unauthorized", how_to_send, headers={"WWW-Authenticate": "Bearer"})
-    return token
+    return bearer_token(how_to_send)

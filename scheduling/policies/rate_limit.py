@@ -31,11 +31,6 @@ def limited(setting: str, *, only_anonymous: bool = False) -> Callable[[View], V
     return decorator
 
 
-def limited_by_failures(view: View) -> View:
-    """Declare that a view counts failures itself, with `refuse_after_failures` and `count_failure`."""
-    return declare(view, limit="rate_limit_login_failures")
-
-
 def register_default_limit(app: Flask, rate: str) -> None:
     """Limit every request if RATE_LIMIT_DEFAULT is set, and add the headers to all answers."""
     if rate:
@@ -50,21 +45,6 @@ def refuse_beyond(standing: Standing) -> None:
         raise too_many(
             f"Too many requests; try again in {standing.reset_seconds} seconds", retry_after=standing.reset_seconds
         )
-
-
-def refuse_after_failures(email: str) -> None:
-    """Raise ApiError 429 after too many wrong passwords for an account from this address."""
-    rate = services().settings.rate_limit_login_failures
-    standing = services().rates.look(rate, "login", email, client_address()) if rate else None
-    if standing is not None and not standing.allowed:
-        refuse_beyond(standing)
-
-
-def count_failure(email: str) -> None:
-    """Count a wrong password; raise ApiError 429 when the limit is exceeded."""
-    rate = services().settings.rate_limit_login_failures
-    if rate:
-        refuse_beyond(services().rates.take(rate, "login", email, client_address()))
 
 
 def client_address() -> str:

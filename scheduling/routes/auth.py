@@ -12,13 +12,8 @@ from scheduling.identity.passwords import HashedPassword, require_acceptable
 from scheduling.identity.tokens import issue_token
 from scheduling.policies.access import authenticated, public
 from scheduling.policies.declarations import refuses
-from scheduling.policies.rate_limit import (
-    client_address,
-    count_failure,
-    limited,
-    limited_by_failures,
-    refuse_after_failures,
-)
+from scheduling.policies.login_failures import count_failure, limited_by_failures, refuse_after_failures
+from scheduling.policies.rate_limit import client_address, limited
 from scheduling.schemas.auth import LoginIn, RegisterIn, SignedInOut, VerifiedOut
 from scheduling.schemas.common import MessageOut
 from sql.queries import Row, tokens, users

@@ -8,7 +8,7 @@ import orjson
 from flask import Response, g
 
 from scheduling.context import caller_id, reading, statement
-from scheduling.errors import ApiError, invalid, not_found
+from scheduling.errors import ApiError, changed_meanwhile, invalid, not_found
 from scheduling.http.blueprint import Blueprint
 from scheduling.http.etags import expected_versions, matches_none, not_modified, tagged
 from scheduling.http.locations import created
@@ -144,7 +144,7 @@ def _raise_if_refused(event_type: Row | None) -> Row:
     if refusal in _ABSENT:
         raise not_found(_ABSENT[refusal])
     if refusal == "precondition_failed":
-        raise ApiError(412, "precondition_failed", "The event type has changed meanwhile; read it again")
+        raise changed_meanwhile("event type")
     if refusal is not None:
         raise ApiError(403, "forbidden", "Only those who manage the event type may do this")
     return event_type

@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Iterator, Mapping
 
-from flask import Response, request
+from flask import Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -11,12 +11,14 @@ from prometheus_client.registry import Collector
 
 from jobs.classes import CLASSES
 from scheduling.context import reading, services
-from scheduling.errors import ApiError
+from scheduling.http.bearer import bearer_token, unauthorized
 from scheduling.http.blueprint import Blueprint
 from scheduling.http.measurements import collectors
 from scheduling.policies.access import public
 from scheduling.policies.declarations import refuses
 from sql.queries import Row, emails
+
+_HOW_TO_SEND = "Send METRICS_TOKEN as `Authorization: Bearer <token>`"
 
 blueprint = Blueprint("metrics", __name__, description="Numbers for Prometheus.")
 
@@ -69,11 +71,5 @@ def _by_class(classes: Mapping[int, Row]) -> Iterator[Metric]:
 
 def _require_token() -> None:
     expected = services().settings.metrics_token
-    given = request.headers.get("Authorization", "")
-    if expected and not hmac.compare_digest(given.encode(), f"Bearer {expected}".encode()):
-        raise ApiError(
-            401,
-            "unauthorized",
-            "Send METRICS_TOKEN as `Authorization: Bearer <token>`",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
+    if expected and not hmac.compare_digest(bearer_token(_HOW_TO_SEND).encode(), expected.encode()):
+        raise unauthorized(_HOW_TO_SEND)

@@ -7,7 +7,7 @@ import orjson
 from flask import Response
 
 from scheduling.context import caller_id, reading, statement
-from scheduling.errors import ApiError, not_found
+from scheduling.errors import changed_meanwhile, not_found
 from scheduling.http.blueprint import Blueprint
 from scheduling.http.etags import expected_versions, matches_none, not_modified, tagged
 from scheduling.http.locations import created
@@ -112,7 +112,7 @@ def _raise_if_refused(schedule: Row | None) -> Row:
     if schedule is None:
         raise not_found("Schedule")
     if schedule.pop("refusal") is not None:
-        raise ApiError(412, "precondition_failed", "The schedule has changed meanwhile; read it again")
+        raise changed_meanwhile("schedule")
     return schedule
 
 

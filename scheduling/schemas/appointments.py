@@ -11,6 +11,7 @@ from scheduling.schemas.bookings import GuestOut
 from scheduling.schemas.choices import BOOKING_STATUSES, one_of
 from scheduling.schemas.event_types import WholeNumber
 from scheduling.schemas.fields import Email, Input, Instant, Lines, Output, Text
+from scheduling.schemas.ids import LARGEST_ID
 from scheduling.schemas.schedules import TimeZone
 
 LONGEST_WINDOW = timedelta(days=62)
@@ -78,8 +79,8 @@ class CancellationIn(Input):
 class CommonTimesIn(_Window):
     """The people whose common free times to find."""
 
-    organization_id = WholeNumber(1, 2**63 - 1, load_default=None)
-    user_ids = fields.List(WholeNumber(1, 2**63 - 1), load_default=None, validate=Length(1, 50))
+    organization_id = WholeNumber(1, LARGEST_ID, load_default=None)
+    user_ids = fields.List(WholeNumber(1, LARGEST_ID), load_default=None, validate=Length(1, 50))
     duration_minutes = WholeNumber(1, 1440, required=True)
     quorum = WholeNumber(1, LARGEST_GROUP, load_default=None)
 

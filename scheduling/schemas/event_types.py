@@ -1,6 +1,5 @@
 """Schemas of event types: what others may book, how long, with which hosts and under which rules."""
 
-import re
 from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validates_schema
@@ -9,11 +8,11 @@ from marshmallow.validate import OneOf, Range
 from scheduling.schemas.choices import ASSIGNMENTS, one_of
 from scheduling.schemas.common import PageQuery
 from scheduling.schemas.fields import Input, Lines, Number, Output, StrictBoolean, Text
+from scheduling.schemas.ids import LARGEST_ID, read_id
 from scheduling.schemas.schedules import Several, are_different
 
 SHORTEST_SLOT = 5
 _DAY, _YEAR = 24 * 60, 366 * 24 * 60
-_LARGEST_ID = 2**63 - 1
 
 
 class WholeNumber(fields.Integer):
@@ -28,16 +27,17 @@ class _IdParameter(Number):
     """An id in a query string."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(1, _LARGEST_ID, **options)
+        super().__init__(1, LARGEST_ID, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> int:
-        if not isinstance(value, str) or not re.fullmatch(r"[1-9][0-9]{0,18}", value) or int(value) > self.most:
+        number = read_id(value) if isinstance(value, str) else None
+        if number is None:
             raise ValidationError("Must be an id.")
-        return int(value)
+        return number
 
 
 def _hosts(**options: Any) -> Several:
-    return Several(WholeNumber(1, _LARGEST_ID), least=1, most=50, validate=[are_different], **options)
+    return Several(WholeNumber(1, LARGEST_ID), least=1, most=50, validate=[are_different], **options)
 
 
 def _assignment(**options: Any) -> fields.String:
@@ -67,10 +67,10 @@ class EventTypeIn(_EventType):
     notice_minutes = WholeNumber(0, _YEAR, load_default=0)
     horizon_days = WholeNumber(1, 730, load_default=60)
     daily_limit = WholeNumber(1, _DAY, load_default=None)
-    schedule_id = WholeNumber(1, _LARGEST_ID, load_default=None)
+    schedule_id = WholeNumber(1, LARGEST_ID, load_default=None)
     hosts = _hosts()
     assignment = _assignment(load_default="one")
-    organization_id = WholeNumber(1, _LARGEST_ID, load_default=None)
+    organization_id = WholeNumber(1, LARGEST_ID, load_default=None)
     is_active = StrictBoolean(load_default=True)
 
     @post_load
@@ -92,7 +92,7 @@ class EventTypeChangeIn(_EventType):
     notice_minutes = WholeNumber(0, _YEAR)
     horizon_days = WholeNumber(1, 730)
     daily_limit = WholeNumber(1, _DAY)
-    schedule_id = WholeNumber(1, _LARGEST_ID)
+    schedule_id = WholeNumber(1, LARGEST_ID)
     hosts = _hosts()
     assignment = _assignment()
     is_active = StrictBoolean()

@@ -60,3 +60,4 @@ def test_metrics_are_for_who_bears_the_token_when_there_is_one(settings, databas
     assert client.get("//metrics").status_code == 401
     assert client.with_token("another").get("//metrics").status_code == 401
     assert client.with_token("only for prometheus").get("//metrics").status_code == 200
+    assert client.get("//metrics", headers={"Authorization": "bearer only for prometheus"}).status_code == 200
