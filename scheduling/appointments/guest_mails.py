@@ -14,7 +14,7 @@ from limits import parse_many
 
 from scheduling.context import services
 from scheduling.errors import too_many
-from scheduling.policies.rate_limit import client_address
+from scheduling.http.client_address import client_address
 from sql.database import Queue
 from sql.queries import appointments
 

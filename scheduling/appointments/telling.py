@@ -8,7 +8,7 @@ from jobs import notifications
 from jobs.notifications import Wording
 from scheduling.appointments.guest_mails import Allowances
 from scheduling.context import outbox
-from scheduling.policies.rate_limit import client_address
+from scheduling.http.client_address import client_address
 from sql.database import Transaction
 from sql.queries import appointments
 

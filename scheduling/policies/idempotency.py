@@ -16,8 +16,8 @@ from flask import Response, current_app, g, request
 
 from scheduling.context import transaction
 from scheduling.errors import ApiError, invalid_header
+from scheduling.http.client_address import client_address
 from scheduling.http.json_body import read_json
-from scheduling.policies.rate_limit import client_address
 from sql.database import Transaction
 from sql.queries import Row, idempotency
 

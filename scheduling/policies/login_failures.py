@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from scheduling.context import services
+from scheduling.http.client_address import client_address
 from scheduling.policies.declarations import declare
-from scheduling.policies.rate_limit import client_address, refuse_beyond
+from scheduling.policies.rate_limit import refuse_beyond
 
 View = Callable[..., Any]
 

@@ -1,14 +1,14 @@
 """Limit how often an address may call a route, and send the state of the limit in headers."""
 
-import ipaddress
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g
 
 from scheduling.context import services
 from scheduling.errors import too_many
+from scheduling.http.client_address import client_address
 from scheduling.identity.rate_limiter import Standing
 from scheduling.policies.declarations import declare
 
@@ -45,21 +45,6 @@ def refuse_beyond(standing: Standing) -> None:
         raise too_many(
             f"Too many requests; try again in {standing.reset_seconds} seconds", retry_after=standing.reset_seconds
         )
-
-
-def client_address() -> str:
-    """Return the IPv4 address of the client, or the /64 network of its IPv6 address.
-
-    A proxy may forward something else ("unknown", RFC 7239); all such clients count as one.
-    """
-    try:
-        address = ipaddress.ip_address(request.remote_addr or "")
-    except ValueError:
-        return "unknown"
-    if address.version == 4:
-        return str(address)
-    mapped = ipaddress.IPv6Address(address).ipv4_mapped
-    return str(mapped or ipaddress.ip_network((address, 64), strict=False).network_address)
 
 
 def _report_standing(response: Response) -> Response:

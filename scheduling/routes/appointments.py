@@ -14,12 +14,13 @@ from scheduling.availability.slots import by_local_date, find_slots
 from scheduling.availability.wall_clock import find_zone
 from scheduling.context import caller_id, reading, services, transaction
 from scheduling.http.blueprint import Blueprint
+from scheduling.http.client_address import client_address
 from scheduling.http.etags import tagged
 from scheduling.http.locations import created
 from scheduling.policies.access import authenticated, optionally_authenticated, public
 from scheduling.policies.declarations import carries_etag, needs_no_token, refuses
 from scheduling.policies.idempotency import idempotent, idempotent_by, replayed
-from scheduling.policies.rate_limit import client_address, limited
+from scheduling.policies.rate_limit import limited
 from scheduling.schemas.appointments import (
     AppointmentIn,
     AppointmentMadeOut,

@@ -7,13 +7,14 @@ from flask import g
 from scheduling.context import caller_id, current_user, outbox, services, statement
 from scheduling.errors import ApiError
 from scheduling.http.blueprint import Blueprint
+from scheduling.http.client_address import client_address
 from scheduling.http.locations import created
 from scheduling.identity.passwords import HashedPassword, require_acceptable
 from scheduling.identity.tokens import issue_token
 from scheduling.policies.access import authenticated, public
 from scheduling.policies.declarations import refuses
 from scheduling.policies.login_failures import count_failure, limited_by_failures, refuse_after_failures
-from scheduling.policies.rate_limit import client_address, limited
+from scheduling.policies.rate_limit import limited
 from scheduling.schemas.auth import LoginIn, RegisterIn, SignedInOut, VerifiedOut
 from scheduling.schemas.common import MessageOut
 from sql.queries import Row, tokens, users

@@ -17,6 +17,7 @@ from scheduling.http.paging import page
 from scheduling.policies.access import authenticated
 from scheduling.policies.declarations import carries_etag, conditional, refuses
 from scheduling.policies.idempotency import idempotent
+from scheduling.problems import CODES
 from scheduling.schemas.bookings import (
     BookingCancelledOut,
     BookingChangeIn,
@@ -29,13 +30,6 @@ from scheduling.schemas.bookings import (
 from sql.queries import Row, bookings, emails
 
 blueprint = Blueprint("bookings", __name__, url_prefix="/bookings", description="One's own diary.")
-
-_REFUSALS = {
-    "booking_cancelled": (409, "This booking is cancelled; restore it first"),
-    "booking_not_cancelled": (409, "This booking is not cancelled"),
-    "guest_booking": (409, "A guest made this booking; only they can make it again"),
-    "precondition_failed": (412, "The booking has changed meanwhile; read it again"),
-}
 
 
 @blueprint.post("")
@@ -215,7 +209,7 @@ def _raise_if_refused(booking: Row | None) -> list[int]:
         raise ApiError(400, "validation_error", "This booking has begun already; make a new one")
     if refusal in CONSTRAINTS:
         raise invalid("/end", CONSTRAINTS[refusal][2])
-    status, detail = _REFUSALS[refusal]
+    status, detail = CODES[refusal]
     raise ApiError(status, refusal, detail)
 
 

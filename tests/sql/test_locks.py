@@ -16,8 +16,6 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = (ROOT / "docs/database.md").read_text()
 LARGEST = 2**63 - 1
 
-# The statements that still name what has a function.
-OLDER = {"appointments"}
 TAKEN = {
     "lock_diary(7)": [(1, 7, "ExclusiveLock")],
     "share_diary(7)": [(1, 7, "ShareLock")],
@@ -92,7 +90,7 @@ def test_statements_name_functions_and_no_locks_of_their_own():
     written_out = {
         f"{area}.{name}": found
         for area, name, text in STATEMENTS
-        if area not in OLDER and (found := re.findall(r"pg_\w*advisory\w*|2147483647|to_char", text))
+        if (found := re.findall(r"pg_\w*advisory\w*|2147483647|to_char", text))
     }
     assert written_out == {}, "call a function of sql/migrations/0042_named_locks.sql or 0044_utc_text.sql instead"
 
