@@ -50,8 +50,8 @@ class Person(Client):
         assert answer.status_code == 201, answer.text
         return answer.json["event_type"]
 
-    def link(self, **more: Any) -> str:
-        """Be bookable at any hour, and return the uid of the event type."""
+    def event_type_uid(self, **more: Any) -> str:
+        """Make an event type with free slots at any hour, and return its uid."""
         every_day = {"days": ["MO", "TU", "WE", "TH", "FR", "SA", "SU"], "start": "00:00", "end": "24:00"}
         schedule = self.schedule(time_zone="UTC", rules=[every_day])
         uid: str = self.event_type(**{"schedule_id": schedule["id"]} | more)["uid"]

@@ -58,7 +58,7 @@ def shell(tmp_path, database_url):
 
 def test_backup_is_restored_as_the_commands_say(client, people, database, shell, restored, monkeypatch):
     booking = people.alice.booking("Standup", day=3, hour=9, exclusive=True)
-    book(client, people.bob.link(), time_on(4, 10))
+    book(client, people.bob.event_type_uid(), time_on(4, 10))
     before = contents(database)
     dump, restore = commands("Backup and restore", "sh")
     shell(dump)
@@ -81,7 +81,7 @@ def test_person_is_erased_as_the_commands_say(client, people, database, shell):
     person.booking("A secret of wilhelmina", day=5, hour=9)
     person.post("/analytics/event", {"eventType": "seen", "metadata": {"who": marker}})
     guest = GUEST | {"name": "Wilhelmina", "email": person.email, "notes": "I am wilhelmina"}
-    hosted = book(client, people.alice.link(), time_on(4, 10), **guest)
+    hosted = book(client, people.alice.event_type_uid(), time_on(4, 10), **guest)
     assert hosted.status_code == 201
     assert any(marker in row.lower() for table in contents(database).values() for row in table)
     (script,) = commands("Erase a person", "sql")

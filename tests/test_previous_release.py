@@ -87,7 +87,7 @@ def write_everything(client, register):
         alice.patch("/users/me", {"email": f"new.{alice.email}"}),
     )
     alice.organization("Acme", bob)
-    link = alice.link()
+    link = alice.event_type_uid()
     held = hold(client, link, time_on(4, 10))
     succeed(held)
     booked = book(client, link, time_on(4, 10), hold=held.json["hold"])

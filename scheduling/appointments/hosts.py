@@ -1,4 +1,4 @@
-"""Turn rows into what the availability engine is told."""
+"""Read event types and hosts, and turn rows into the input of the availability engine."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,13 +12,13 @@ from scheduling.errors import ApiError, not_found
 from sql.database import Transaction
 from sql.queries import Row, appointments
 
-# Who has made no schedule yet can be booked in office hours.
+# A host without a schedule can be booked in office hours.
 _OFFICE_HOURS = Schedule(ZoneInfo("UTC"), rules=(WeeklyHours(("MO", "TU", "WE", "TH", "FR"), 9 * 60, 17 * 60),))
 
 
 @dataclass(frozen=True, slots=True)
 class EventTypeWithHosts:
-    """An event type: its row, its rules, and its hosts, of whom nothing is known yet to be taken."""
+    """An event type: its row, its rules, and its hosts, before their taken time is read."""
 
     row: Row
     rules: EventType
@@ -43,7 +43,7 @@ def find_event_type(tx: Transaction, uid: str, *, even_inactive: bool = False) -
 
 
 def require_insider(tx: Transaction, event_type: EventTypeWithHosts, user_id: int) -> None:
-    """Raise ApiError 403 for whoever is neither a host nor a manager."""
+    """Raise ApiError 403 for a caller who is neither a host nor a manager."""
     about = {name: event_type.row[name] for name in ("organization_id", "owner_id")}
     if not appointments.select_insider(tx, event_type_id=event_type.row["id"], user_id=user_id, **about):
         raise ApiError(403, "forbidden", "This is for the hosts of the event type, and for who manages it")

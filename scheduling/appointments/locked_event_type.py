@@ -1,4 +1,4 @@
-"""An event type while the diaries of its hosts are locked, and what a guest is told who is refused."""
+"""Choose hosts while an event type and the diaries of its hosts are locked, and explain refusals to guests."""
 
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
@@ -18,12 +18,12 @@ from scheduling.errors import ApiError, not_found
 from sql.database import Transaction
 from sql.queries import Row, appointments
 
-# A refused guest is shown this many times that are free this near.
+# How many free slots a refusal lists, and how near they are.
 _SHOWN, _AROUND, _NEARBY = 3, timedelta(hours=12), timedelta(days=14)
 _MINUTE = timedelta(minutes=1)
-# What another booking is in the way of; the guest can do nothing about the other rules by hurrying.
+# The rules that refuse because somebody else has the time.
 _TAKEN = frozenset({Rule.BUFFER, Rule.BUSY, Rule.HELD})
-# What a guest is told: nothing of a host but free times.
+# The sentences for guests, which say nothing about a host but free times.
 _TO_GUESTS = {
     Rule.OUTSIDE_HOURS: "Outside of the hours that can be booked.",
     Rule.OVERRIDE: "Outside of the hours of that date.",

@@ -1,4 +1,4 @@
-"""Book the hosts of an event type: what is free, why something is not, holds, and bookings by guests."""
+"""Find slots of an event type, explain refusals, hold slots and book them as a guest."""
 
 from dataclasses import asdict
 from typing import Any
@@ -34,7 +34,7 @@ from scheduling.schemas.appointments import (
 from scheduling.schemas.common import MessageOut
 from sql.queries import Row, appointments
 
-blueprint = Blueprint("appointments", __name__, url_prefix="", description="Booking people through a link.")
+blueprint = Blueprint("appointments", __name__, url_prefix="", description="Booking people through an event type.")
 
 
 @blueprint.get("/event-types/<uid:event_type_uid>/slots")

@@ -49,7 +49,7 @@ class Assault:
         """Make what the attacker owns, for the first time or anew."""
         ask(self.database, "DELETE FROM holds; DELETE FROM appointments")
         booking, team = self.attacker.booking(day=5), self.attacker.organization("Team", self.victim)
-        link = self.attacker.link()
+        link = self.attacker.event_type_uid()
         appointment = book(self.attacker, link, time_on(4, 12)).json
         self.manage_token = appointment["manage_token"]
         self.ids = {

@@ -44,7 +44,7 @@ ZONES_AT_THE_EDGE = ["Etc/GMT-14", "Etc/GMT+12", "Pacific/Kiritimati", "Asia/Kat
 
 @pytest.fixture
 def link(people):
-    return people.alice.link()
+    return people.alice.event_type_uid()
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_notes_are_kept_as_they_are(client, people, link, notes):
 
 
 def test_hold_of_another_link_is_none(client, people, database, link):
-    held = hold(client, people.bob.link(), time_on(3, 10)).json["hold"]
+    held = hold(client, people.bob.event_type_uid(), time_on(3, 10)).json["hold"]
     assert hold(client, link, time_on(3, 10)).status_code == 201
     with nothing_written(database):
         assert_refused(book(client, link, time_on(3, 10), hold=held), 409, "slot_taken")
@@ -166,7 +166,7 @@ def test_hold_of_another_link_is_none(client, people, database, link):
 def test_guests_have_limits_of_their_own(tmp_path, database, database_url, redis_url):
     limits = {"RATE_LIMIT_GUESTS": "8 per minute", "RATE_LIMIT_SLOTS": "5 per minute", "HOLDS_PER_ADDRESS": 2}
     with serving(tmp_path, database_url, redis_url, TRUSTED_PROXIES=1, **LIMITS, **limits) as stack:
-        link = stack.register("Alice").link(slot_minutes=30)
+        link = stack.register("Alice").event_type_uid(slot_minutes=30)
         source, other = ({"X-Forwarded-For": address()} for _ in range(2))
 
         def hold_from(headers, hour):

@@ -140,7 +140,7 @@ def test_field_that_is_not_the_clients_changes_nothing(people, database, operati
     def written(extra):
         people.alice  # noqa: B018  registers
         team, booking = people.alice.organization("Team"), people.alice.booking(day=4)
-        link = people.alice.link()
+        link = people.alice.event_type_uid()
         appointment = book(people.alice, link, time_on(5, 10)).json
         url = operation.url(
             {

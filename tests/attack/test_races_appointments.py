@@ -32,7 +32,7 @@ class Team:
         more = {"assignment": mode, "hosts": [host.id for host in self.hosts], "horizon_days": 730}
         if len(self.hosts) > 1:
             more["organization_id"] = owner.organization("Team", *self.hosts[1:])
-        self.link = owner.link(buffer_after_minutes=10, **more)
+        self.link = owner.event_type_uid(buffer_after_minutes=10, **more)
         self.room = len(self.hosts) if mode == "any" else 1
         self.client = arena.stack.client
 

@@ -29,7 +29,7 @@ class Offer:
         self.arena, self.owner, self.hosts = arena, hosts[0], hosts
         self.team = self.owner.organization("Team", *hosts[1:])
         about = {"assignment": "all", "hosts": [host.id for host in hosts], "organization_id": self.team}
-        self.link = self.owner.link(horizon_days=730, **about)
+        self.link = self.owner.event_type_uid(horizon_days=730, **about)
         self.times = [time_on(day, hour) for hour in range(1, 15)]
         self.booked = [self._made(self.book(start)) for start in self.times[:4]]
         self.held = [(start, self._made(self.hold(start))["hold"]) for start in self.times[4:]]

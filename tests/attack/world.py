@@ -37,7 +37,7 @@ class World:
         assert owner.delete(f"/bookings/{cancelled['id']}").status_code == 200
         of_team = {"organization_id": team, "hosts": [member.id]}
         assert owner.post("/analytics/event", {"eventType": "signed_in"}).status_code == 201
-        bookable, anyone = colleague.link(), Client(app.test_client())
+        bookable, anyone = colleague.event_type_uid(), Client(app.test_client())
         appointment = book(anyone, bookable, time_on(4, 10)).json
         self.ids = {
             "booking": booking["id"],

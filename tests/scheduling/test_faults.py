@@ -75,7 +75,7 @@ def test_invalid_parameter_is_named_as_one(people, operation, name):
 
 
 def test_time_whose_plus_is_not_escaped_is_refused_with_a_hint(client, people):
-    link = people.alice.link()
+    link = people.alice.event_type_uid()
     window = f"from={time_on(1):%Y-%m-%dT%H:%M:%S}+02:00&to={time_on(2):%Y-%m-%dT%H:%M:%S}%2B02:00"
     answer = client.get(f"/event-types/{link}/slots?{window}")
     assert_refused(answer, 400, "validation_error", "?from")
@@ -93,7 +93,9 @@ def test_offset_behind_a_space_gets_the_hint(people, time):
 
 
 def test_zone_whose_plus_is_not_escaped_is_refused_with_a_hint(client, people):
-    path = f"/event-types/{people.alice.link()}/slots?from={time_on(1):%FT%TZ}&to={time_on(2):%FT%TZ}&time_zone="
+    path = (
+        f"/event-types/{people.alice.event_type_uid()}/slots?from={time_on(1):%FT%TZ}&to={time_on(2):%FT%TZ}&time_zone="
+    )
     answer = client.get(f"{path}Etc/GMT+5")
     assert_refused(answer, 400, "validation_error", "?time_zone")
     assert "%2B" in answer.json["error"]
@@ -111,7 +113,7 @@ def test_other_times_that_are_none_get_no_hint(people, time):
 
 
 def test_notes_hold_no_control_characters(client, people, database):
-    link = people.alice.link()
+    link = people.alice.event_type_uid()
     with nothing_written(database):
         assert_refused(book(client, link, time_on(3), notes="a\x07b"), 400, "validation_error", "/notes")
     assert book(client, link, time_on(3), notes="a\r\n\tb").status_code == 201

@@ -1,4 +1,4 @@
-"""A guest who books through a link."""
+"""A guest who books through an event type."""
 
 GUEST = {"name": "Gail", "email": "gail@example.com", "time_zone": "America/New_York"}
 
@@ -7,13 +7,13 @@ def text(moment):
     return moment.isoformat().replace("+00:00", "Z")
 
 
-def book(client, link, start, **more):
-    return client.post(f"/event-types/{link}/bookings", GUEST | {"start": text(start)} | more)
+def book(client, event_type_uid, start, **more):
+    return client.post(f"/event-types/{event_type_uid}/bookings", GUEST | {"start": text(start)} | more)
 
 
-def slots(client, link, start, end, time_zone="UTC"):
+def slots(client, event_type_uid, start, end, time_zone="UTC"):
     query = {"from": text(start), "to": text(end), "time_zone": time_zone}
-    answer = client.get(f"/event-types/{link}/slots", query_string=query)
+    answer = client.get(f"/event-types/{event_type_uid}/slots", query_string=query)
     assert answer.status_code == 200, answer.text
     return answer.json
 
@@ -38,5 +38,5 @@ def guest(client, answer):
     return ask_as_guest
 
 
-def hold(client, link, start):
-    return client.post(f"/event-types/{link}/holds", {"start": text(start)})
+def hold(client, event_type_uid, start):
+    return client.post(f"/event-types/{event_type_uid}/holds", {"start": text(start)})

@@ -69,7 +69,7 @@ def links(client, database):
                 host.booking(day=day, hour=8)
         more = {"organization_id": hosts[0].organization("Team", *hosts[1:]), "hosts": [host.id for host in hosts]}
         more |= {"assignment": "all"} if number > 1 else {}
-        found[number] = hosts[0], hosts[0].link(**more, horizon_days=730), more["organization_id"]
+        found[number] = hosts[0], hosts[0].event_type_uid(**more, horizon_days=730), more["organization_id"]
     return found
 
 

@@ -11,7 +11,7 @@ from tests.scheduling.appointments.guests import GUEST, book, codes, slots, star
 
 @pytest.fixture
 def link(people):
-    return people.alice.link()
+    return people.alice.event_type_uid()
 
 
 # Slots
@@ -122,7 +122,7 @@ def test_time_that_is_taken_is_refused_with_the_nearest_that_are_free(client, li
     ],
 )
 def test_time_that_a_rule_forbids_is_refused_with_the_rule(client, people, rules, start, failed):
-    link = people.alice.link(**rules)
+    link = people.alice.event_type_uid(**rules)
     answer = book(client, link, start)
     assert (answer.status_code, answer.json["code"], codes(answer)) == (400, "not_bookable", [failed])
 
@@ -135,7 +135,7 @@ def test_time_outside_of_the_hours_is_refused(client, people):
 
 
 def test_daily_limit_counts_bookings_of_the_date(client, people):
-    link = people.alice.link(daily_limit=1)
+    link = people.alice.event_type_uid(daily_limit=1)
     assert book(client, link, time_on(3, 10)).status_code == 201
     answer = book(client, link, time_on(3, 15))
     assert (answer.status_code, codes(answer)) == (400, ["daily_limit"])
@@ -143,7 +143,7 @@ def test_daily_limit_counts_bookings_of_the_date(client, people):
 
 
 def test_buffers_keep_bookings_apart(client, people):
-    link = people.alice.link(buffer_before_minutes=30, buffer_after_minutes=30)
+    link = people.alice.event_type_uid(buffer_before_minutes=30, buffer_after_minutes=30)
     assert book(client, link, time_on(3, 10)).status_code == 201
     for minutes in (-60, -30, 30, 60):
         answer = book(client, link, time_on(3, 10) + timedelta(minutes=minutes))

@@ -11,7 +11,7 @@ from tests.scheduling.appointments.guests import book, codes, guest, slots, star
 
 @pytest.fixture
 def link(people):
-    return people.alice.link()
+    return people.alice.event_type_uid()
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_booking_that_cannot_move_keeps_its_time(client, people, link):
 
 
 def test_booking_may_move_into_its_own_time(client, people):
-    link = people.alice.link(slot_minutes=15)
+    link = people.alice.event_type_uid(slot_minutes=15)
     ask_as_guest = guest(client, book(client, link, time_on(3, 10)))
     assert ask_as_guest("PATCH", {"start": text(time_on(3, 10) + timedelta(minutes=15))}).status_code == 200
 
@@ -98,7 +98,7 @@ def test_token_in_the_address_opens_nothing_and_the_refusal_says_where_it_belong
 
 
 def test_host_moves_and_cancels_for_everybody(client, people, team, database):
-    link = people.alice.link(organization_id=team, hosts=[people.alice.id, people.bob.id], assignment="all")
+    link = people.alice.event_type_uid(organization_id=team, hosts=[people.alice.id, people.bob.id], assignment="all")
     ask_as_guest = guest(client, book(client, link, time_on(3, 10)))
     (own,) = people.bob.get("/bookings").json
     times = {"start": text(time_on(5, 10)), "end": text(time_on(5, 11))}
@@ -155,7 +155,7 @@ def test_what_is_no_longer_offered_cannot_be_moved_but_cancelled(client, people,
 
 
 def test_buffers_of_a_long_booking_are_in_the_way(client, people):
-    link = people.alice.link(buffer_after_minutes=120)
+    link = people.alice.event_type_uid(buffer_after_minutes=120)
     assert book(client, link, time_on(3, 10)).status_code == 201
     (own,) = people.alice.get("/bookings").json
     assert people.alice.patch(f"/bookings/{own['id']}", {"end": text(time_on(8, 10))}).status_code == 200
@@ -165,7 +165,7 @@ def test_buffers_of_a_long_booking_are_in_the_way(client, people):
 
 
 def test_who_left_the_team_is_given_no_reasons(people, team):
-    link = people.alice.link(organization_id=team, hosts=[people.alice.id, people.bob.id], assignment="any")
+    link = people.alice.event_type_uid(organization_id=team, hosts=[people.alice.id, people.bob.id], assignment="any")
     query = {"start": text(time_on(3, 10))}
     assert people.bob.get(f"/event-types/{link}/explain", query_string=query).status_code == 200
     assert people.alice.delete(f"/organizations/{team}/members/{people.bob.id}").status_code == 200
@@ -174,7 +174,7 @@ def test_who_left_the_team_is_given_no_reasons(people, team):
 
 def test_host_is_written_to_in_the_hosts_own_zone(client, people, team, database):
     people.bob.schedule(time_zone="America/New_York")
-    link = people.alice.link(organization_id=team, hosts=[people.bob.id])
+    link = people.alice.event_type_uid(organization_id=team, hosts=[people.bob.id])
     assert book(client, link, time_on(3, 10)).status_code == 201
     zones = ask(database, "SELECT data ->> 'time_zone' AS zone FROM emails WHERE data ->> 'role' = 'host'")
     assert zones == [{"zone": "America/New_York"}]
@@ -182,7 +182,7 @@ def test_host_is_written_to_in_the_hosts_own_zone(client, people, team, database
 
 def test_host_who_is_the_guest_too_is_told_once(client, people, team, database):
     hosts = [people.alice.id, people.bob.id]
-    link = people.alice.link(organization_id=team, hosts=hosts, assignment="all")
+    link = people.alice.event_type_uid(organization_id=team, hosts=hosts, assignment="all")
     ask_as_guest = guest(client, book(client, link, time_on(3, 10), email=people.bob.email.upper()))
     assert ask_as_guest("PATCH", {"start": text(time_on(3, 12))}).status_code == 200
     assert ask_as_guest("DELETE").status_code == 200

@@ -30,7 +30,7 @@ def limited_to(settings, people):
 
 @pytest.fixture
 def link(people):
-    return people.alice.link()
+    return people.alice.event_type_uid()
 
 
 def assert_refused(answer, within):
@@ -40,7 +40,7 @@ def assert_refused(answer, within):
 
 
 def test_recipient_is_written_to_so_often_through_whatever_link(limited_to, people, database, link):
-    client, other = limited_to(recipient="2 per hour"), people.bob.link()
+    client, other = limited_to(recipient="2 per hour"), people.bob.event_type_uid()
     assert book(client, link, time_on(3, 9)).status_code == 201
     assert book(client, other, time_on(3, 9), email="Gail+spam@Example.com").status_code == 201
     with nothing_written(database):
@@ -54,11 +54,11 @@ def test_event_type_is_booked_so_often_by_whoever(limited_to, people, database, 
     assert book(client, link, time_on(3, 9)).status_code == 201
     with nothing_written(database):
         assert_refused(book(client, link, time_on(3, 11), email="gerd@example.com"), 3600)
-    assert book(client, people.bob.link(), time_on(3, 9)).status_code == 201
+    assert book(client, people.bob.event_type_uid(), time_on(3, 9)).status_code == 201
 
 
 def test_address_books_so_often(limited_to, people, database, link):
-    client, other = limited_to(address="1 per minute"), people.bob.link()
+    client, other = limited_to(address="1 per minute"), people.bob.event_type_uid()
     assert book(client, link, time_on(3, 9)).status_code == 201
     with nothing_written(database):
         assert_refused(book(client, other, time_on(3, 9), email="gerd@example.com"), 60)
@@ -106,7 +106,7 @@ def test_use_comes_back_with_time(limited_to, database, link):
 
 def test_limit_holds_over_processes_and_links_at_once(limited_to, people):
     clients = [limited_to(recipient="3 per hour") for _ in range(4)]
-    links = [person.link() for person in (people.alice, people.bob, people.carol, people.admin)]
+    links = [person.event_type_uid() for person in (people.alice, people.bob, people.carol, people.admin)]
     rivals = [(client, link, hour) for client, link in zip(clients, links, strict=True) for hour in (9, 11)]
     with ThreadPoolExecutor(len(rivals)) as threads:
         answers = list(threads.map(lambda rival: book(rival[0], rival[1], time_on(3, rival[2])), rivals))

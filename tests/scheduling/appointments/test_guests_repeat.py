@@ -22,7 +22,7 @@ OLDER = "created_at = created_at - interval '24 hours'"
 def link(people):
     """Offer either of two hosts, so that a time that is booked once can be booked again."""
     team = people.alice.organization("Acme", people.bob)
-    return people.alice.link(organization_id=team, hosts=[people.alice.id, people.bob.id], assignment="any")
+    return people.alice.event_type_uid(organization_id=team, hosts=[people.alice.id, people.bob.id], assignment="any")
 
 
 def post(client, link, start=TEN, *, headers=KEY, **more):
@@ -51,7 +51,7 @@ def test_key_of_one_guest_is_nobody_elses(client, people, database, link):
     assert "Idempotency-Replayed" not in other.headers
     assert other.json["manage_token"] != first["manage_token"]
     # A signed-in guest's keys are theirs, and other links know nothing of this one.
-    for answer in (post(people.carol, link, ELEVEN), post(client, people.carol.link())):
+    for answer in (post(people.carol, link, ELEVEN), post(client, people.carol.event_type_uid())):
         assert answer.status_code == 201
         assert "Idempotency-Replayed" not in answer.headers
     assert bookings(database) == 4
@@ -183,4 +183,4 @@ def test_guest_does_not_move_onto_another_booking_of_theirs(client, link):
 
 def test_guest_books_the_same_start_with_somebody_else(client, people, link):
     assert book(client, link, TEN).status_code == 201
-    assert book(client, people.carol.link(), TEN).status_code == 201
+    assert book(client, people.carol.event_type_uid(), TEN).status_code == 201

@@ -11,7 +11,7 @@ from tests.scheduling.appointments.guests import book, codes, hold, slots, start
 
 @pytest.fixture
 def link(people):
-    return people.alice.link()
+    return people.alice.event_type_uid()
 
 
 # Holds
@@ -55,14 +55,14 @@ def test_hold_for_another_time_does_not_help(client, link):
 
 
 def test_address_holds_no_more_than_it_may(client, people, app):
-    link = people.alice.link(slot_minutes=5)
+    link = people.alice.event_type_uid(slot_minutes=5)
     answers = [hold(client, link, time_on(3, 0) + timedelta(minutes=30 * number)) for number in range(21)]
     assert [answer.status_code for answer in answers] == [201] * 20 + [429]
     assert answers[-1].json["code"] == "too_many_holds"
 
 
 def test_hold_counts_against_the_daily_limit(client, people):
-    link = people.alice.link(daily_limit=1)
+    link = people.alice.event_type_uid(daily_limit=1)
     held = hold(client, link, time_on(3, 10))
     assert held.status_code == 201
     assert codes(hold(client, link, time_on(3, 12))) == ["daily_limit"]
@@ -79,7 +79,7 @@ def test_hold_books_what_can_be_booked_now(client, people, link):
 
 def test_hold_on_somebody_who_left_books_nobody(client, people):
     team = people.alice.organization("Acme", people.bob)
-    link = people.alice.link(organization_id=team, hosts=[people.bob.id])
+    link = people.alice.event_type_uid(organization_id=team, hosts=[people.bob.id])
     held = hold(client, link, time_on(3, 10)).json["hold"]
     assert people.alice.delete(f"/organizations/{team}/members/{people.bob.id}").status_code == 200
     assert codes(book(client, link, time_on(3, 10), hold=held)) == ["not_member"]
@@ -90,7 +90,7 @@ def test_hold_on_somebody_who_left_books_nobody(client, people):
 def test_holds_count_in_the_turns(client, people):
     team = people.alice.organization("Acme", people.bob, people.carol)
     ids = [people.alice.id, people.bob.id, people.carol.id]
-    link = people.alice.link(organization_id=team, hosts=ids, assignment="any")
+    link = people.alice.event_type_uid(organization_id=team, hosts=ids, assignment="any")
     for hour in (10, 11, 12):
         held = hold(client, link, time_on(3, hour)).json["hold"]
         assert book(client, link, time_on(3, hour), hold=held).status_code == 201

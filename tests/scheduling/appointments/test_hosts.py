@@ -8,7 +8,7 @@ from tests.scheduling.appointments.guests import book, codes, text
 
 @pytest.fixture
 def link(people):
-    return people.alice.link()
+    return people.alice.event_type_uid()
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def team(people):
 
 
 def test_everybody_is_booked_at_once(client, people, team):
-    link = people.alice.link(organization_id=team, hosts=[people.alice.id, people.bob.id], assignment="all")
+    link = people.alice.event_type_uid(organization_id=team, hosts=[people.alice.id, people.bob.id], assignment="all")
     booked = book(client, link, time_on(3, 10))
     assert booked.status_code == 201, booked.text
     for person in (people.alice, people.bob):
@@ -33,7 +33,7 @@ def test_everybody_is_booked_at_once(client, people, team):
 
 def test_round_robin_takes_turns_and_says_why(client, people, team):
     ids = sorted([people.alice.id, people.bob.id])
-    link = people.alice.link(organization_id=team, hosts=ids, assignment="any")
+    link = people.alice.event_type_uid(organization_id=team, hosts=ids, assignment="any")
     chosen = []
     for hour in (8, 9, 10, 11):
         assert book(client, link, time_on(3, hour)).status_code == 201
@@ -47,13 +47,13 @@ def test_round_robin_takes_turns_and_says_why(client, people, team):
 
 
 def test_round_robin_has_room_for_as_many_as_there_are_hosts(client, people, team):
-    link = people.alice.link(organization_id=team, hosts=[people.alice.id, people.bob.id], assignment="any")
+    link = people.alice.event_type_uid(organization_id=team, hosts=[people.alice.id, people.bob.id], assignment="any")
     guests = [f"guest{number}@example.com" for number in range(3)]
     assert [book(client, link, time_on(3, 10), email=guest).status_code for guest in guests] == [201, 201, 409]
 
 
 def test_who_left_the_team_is_not_booked(client, people, team):
-    link = people.alice.link(organization_id=team, hosts=[people.bob.id])
+    link = people.alice.event_type_uid(organization_id=team, hosts=[people.bob.id])
     assert book(client, link, time_on(3, 10)).status_code == 201
     assert people.alice.delete(f"/organizations/{team}/members/{people.bob.id}").status_code == 200
     answer = book(client, link, time_on(3, 12))
@@ -86,7 +86,7 @@ def test_only_hosts_and_managers_are_given_reasons(client, people, link):
 
 def test_members_find_when_they_are_free_together(people, team):
     for person in (people.alice, people.bob):
-        person.link()
+        person.event_type_uid()
     people.alice.booking("Secret", day=3, hour=10)
     people.bob.booking("Hidden", day=3, hour=12)
     wish = {

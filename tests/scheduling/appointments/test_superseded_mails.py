@@ -11,7 +11,7 @@ GAIL = "gail@example.com"
 
 @pytest.fixture
 def link(people):
-    return people.alice.link()
+    return people.alice.event_type_uid()
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_other_guests_and_other_links_wait_for_nobody(client, people, link, told
     book_and_cancel(client, link)
     book(client, link, time_on(3, 12), email="gerd@example.com")
     assert told("gerd@example.com") == [("CONFIRMED", "pending")]
-    book(client, people.bob.link(), time_on(3, 12))
+    book(client, people.bob.event_type_uid(), time_on(3, 12))
     assert told() == [*BOTH, ("CONFIRMED", "pending")]
 
 

@@ -41,7 +41,10 @@ def test_refusal_of_what_is_no_http_is_not_kept_either_and_is_the_same_for_every
 
 
 def test_slots_are_asked_for_again_each_time(client, people):
-    path, window = f"/event-types/{people.alice.link()}/slots", {"from": text(time_on(1)), "to": text(time_on(2))}
+    path, window = (
+        f"/event-types/{people.alice.event_type_uid()}/slots",
+        {"from": text(time_on(1)), "to": text(time_on(2))},
+    )
     answer = client.get(path, query_string=window)
     assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-cache")
 

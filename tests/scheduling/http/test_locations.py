@@ -18,10 +18,10 @@ CREATE = {
     ),
     "event": lambda people, _: people.alice.post("/analytics/event", {"eventType": "click"}),
     "hold": lambda people, client: client.post(
-        f"/event-types/{people.alice.link()}/holds", {"start": time_on(2).isoformat()}
+        f"/event-types/{people.alice.event_type_uid()}/holds", {"start": time_on(2).isoformat()}
     ),
     "guest's booking": lambda people, client: client.post(
-        f"/event-types/{people.alice.link()}/bookings",
+        f"/event-types/{people.alice.event_type_uid()}/bookings",
         {"start": time_on(2).isoformat(), "name": "Gail", "email": "gail@example.com", "time_zone": "UTC"},
     ),
 }

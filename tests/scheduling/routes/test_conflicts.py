@@ -40,7 +40,7 @@ def restored(people, client):
 
 
 def moved_for_a_guest(people, client):
-    book(client, people.alice.link(), time_on(4, 10))
+    book(client, people.alice.event_type_uid(), time_on(4, 10))
     (own,) = people.alice.get("/bookings").json
     body = {name: slot(day=3, hour=10)[name] for name in ("start", "end")}
     return lambda: people.alice.patch(f"/bookings/{own['id']}", body)
@@ -56,7 +56,7 @@ def own_ids(people):
 @pytest.mark.parametrize("way", WAYS)
 def test_hold_is_said_to_be_one(people, client, database, way):
     take = way(people, client)
-    assert hold(client, people.alice.link(), time_on(3, 10)).status_code == 201
+    assert hold(client, people.alice.event_type_uid(), time_on(3, 10)).status_code == 201
     with nothing_written(database):
         answer = take()
         assert_refused(answer, 409, "booking_conflict", conflicts=[], detail=HELD)
@@ -69,7 +69,7 @@ def test_hold_is_said_to_be_one(people, client, database, way):
 def test_booking_by_a_guest_is_named_also_where_only_its_buffer_is_in_the_way(people, client, database, way, minutes):
     take = way(people, client)
     known = own_ids(people)
-    link = people.alice.link(buffer_before_minutes=minutes)
+    link = people.alice.event_type_uid(buffer_before_minutes=minutes)
     assert book(client, link, time_on(3, 10) + timedelta(minutes=minutes)).status_code == 201
     guests = [id_ for id_ in own_ids(people) if id_ not in known]
     with nothing_written(database):
@@ -79,7 +79,7 @@ def test_booking_by_a_guest_is_named_also_where_only_its_buffer_is_in_the_way(pe
 @pytest.mark.parametrize("way", WAYS)
 def test_own_bookings_are_named_beside_a_hold(people, client, database, way):
     take = way(people, client)
-    link = people.alice.link()
+    link = people.alice.event_type_uid()
     assert hold(client, link, time_on(3, 10)).status_code == 201
     other = people.alice.booking(day=3, hour=10)
     with nothing_written(database):
@@ -88,7 +88,7 @@ def test_own_bookings_are_named_beside_a_hold(people, client, database, way):
 
 def test_what_keeps_another_host_is_nobodys_business(people, client, database):
     team = people.alice.organization("Acme", people.bob)
-    link = people.alice.link(organization_id=team, hosts=[people.alice.id, people.bob.id], assignment="all")
+    link = people.alice.event_type_uid(organization_id=team, hosts=[people.alice.id, people.bob.id], assignment="all")
     assert book(client, link, time_on(4, 10)).status_code == 201
     (own,) = people.alice.get("/bookings").json
     people.bob.booking(day=3, hour=10)
@@ -99,7 +99,7 @@ def test_what_keeps_another_host_is_nobodys_business(people, client, database):
 
 
 def test_entry_that_was_laid_over_a_guests_booking_is_a_conflict_of_it(people, client):
-    book(client, people.alice.link(buffer_after_minutes=60), time_on(3, 10))
+    book(client, people.alice.event_type_uid(buffer_after_minutes=60), time_on(3, 10))
     (own,) = people.alice.get("/bookings").json
     over = people.alice.booking(day=3, hour=10)
     people.alice.booking(day=3, hour=11)

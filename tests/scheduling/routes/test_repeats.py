@@ -26,11 +26,11 @@ REQUESTS = {
     "/schedules": lambda people: ("/schedules", {"name": "Office", "time_zone": "UTC", "rules": []}),
     "/event-types": lambda people: ("/event-types", {"title": "Talk", "duration_minutes": 30}),
     "/event-types/<uid:event_type_uid>/holds": lambda people: (
-        f"/event-types/{people.alice.link()}/holds",
+        f"/event-types/{people.alice.event_type_uid()}/holds",
         {"start": START},
     ),
     "/event-types/<uid:event_type_uid>/bookings": lambda people: (
-        f"/event-types/{people.alice.link()}/bookings",
+        f"/event-types/{people.alice.event_type_uid()}/bookings",
         GUEST | {"start": START},
     ),
     "/availability/find": lambda people: (
@@ -158,7 +158,7 @@ def link(people, request):
     mode = request.param
     team = people.alice.organization("Acme", people.bob)
     hosts = [people.alice.id] if mode == "one" else [people.alice.id, people.bob.id]
-    return people.alice.link(organization_id=team, hosts=hosts, assignment=mode)
+    return people.alice.event_type_uid(organization_id=team, hosts=hosts, assignment=mode)
 
 
 @pytest.mark.parametrize("send", [in_turn, at_once])

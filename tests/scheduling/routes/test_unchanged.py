@@ -24,7 +24,7 @@ def booking(people, client):
 
 def booking_by_a_guest(people, client):
     team = people.alice.organization("Acme", people.bob)
-    link = people.alice.link(organization_id=team, hosts=[people.alice.id, people.bob.id], assignment="all")
+    link = people.alice.event_type_uid(organization_id=team, hosts=[people.alice.id, people.bob.id], assignment="all")
     assert book(client, link, time_on(3, 10)).status_code == 201
     (made,) = people.alice.get("/bookings").json
     own = {"title": made["title"], "start": made["start_time"], "end": made["end_time"]}
@@ -33,7 +33,7 @@ def booking_by_a_guest(people, client):
 
 
 def booking_of_a_guest(people, client):
-    made = book(client, people.alice.link(), time_on(3, 10))
+    made = book(client, people.alice.event_type_uid(), time_on(3, 10))
     ask = guest(client, made)
     return lambda body: ask("PATCH", body), {"start": text(time_on(3, 10))}, {"start": text(time_on(3, 12))}
 

@@ -78,7 +78,7 @@ def test_every_printable_ascii_character_shows_but_the_space():
 
 @pytest.mark.parametrize("text", [text for text in INVISIBLE.values() if text], ids=list(INVISIBLE)[1:])
 def test_no_name_or_title_is_blank_to_the_eye(client, people, database, text):
-    alice, link = people.alice, people.alice.link()
+    alice, link = people.alice, people.alice.event_type_uid()
     organization, booking = alice.organization(), alice.booking()
     ask_as_guest = guest(client, book(client, link, time_on(3, 10)))
     schedule = {"name": text, "time_zone": "UTC", "rules": []}
