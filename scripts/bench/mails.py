@@ -168,11 +168,7 @@ def mocked(programs: Sequence[Program]) -> list[int]:
 
 def read_arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.bench.mails",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = argparse.ArgumentParser(prog="python -m scripts.bench.mails", description=__doc__)
     add = parser.add_argument
     add("--mails", type=int, default=10_000, help="that wait when the workers start (default: %(default)s)")
     add("--workers", type=int, nargs="+", default=[1, 2], help="one run with so many each (default: 1 2)")
@@ -202,9 +198,7 @@ def main() -> int:
             if arguments.concurrency:
                 settings["EMAIL_CONCURRENCY"] = str(arguments.concurrency)
             outbox = Outbox(postgres, valkey, provider, settings)
-            print(
-                f"{arguments.mails:,} mails, {arguments.provider}, {arguments.delay:g} s a mail\n{HEADER}", flush=True
-            )
+            print(f"{arguments.mails:,} mails, {arguments.provider}, {arguments.delay:g} s a mail", HEADER, sep="\n")
             for workers in arguments.workers:
                 found.append(outbox.measure(arguments.mails, workers))
                 print(found[-1], flush=True)

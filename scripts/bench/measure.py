@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import psutil
 
@@ -18,15 +18,12 @@ from scripts.bench.server import Server
 from scripts.bench.system import LIMITS, System
 from scripts.stack import processes
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
 WARM_UP_SECONDS = 1.0
 # After a write the worker goes on for a while; the next route shall not pay for that.
 CALM_WITHIN = 120.0
 CALM_POLL_SECONDS = 1.0
 
-Figures = TypeVar("Figures", bound="DataclassInstance")
+Figures = TypeVar("Figures")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +189,10 @@ def summarise(measured: Mapping[Turn, Sequence[Measurement]], baselines: Sequenc
 
 def median(rounds: Sequence[Figures], *summed: str) -> Figures:
     """Return the median of each figure; those that are named, such as errors, are added up."""
-    values = {field.name: [getattr(one, field.name) for one in rounds] for field in fields(rounds[0])}
-    return replace(
-        rounds[0], **{name: (sum if name in summed else statistics.median)(each) for name, each in values.items()}
-    )
+    first: Any = rounds[0]
+    values = {field.name: [getattr(one, field.name) for one in rounds] for field in fields(first)}
+    figures = {name: (sum if name in summed else statistics.median)(each) for name, each in values.items()}
+    return replace(first, **figures)
 
 
 def compare(rounds: Sequence[Measurement], baseline: Sequence[Measurement]) -> float:
