@@ -9,10 +9,8 @@ from marshmallow.validate import Length
 from scheduling.availability.rules import Rule
 from scheduling.schemas.bookings import GuestOut
 from scheduling.schemas.choices import BOOKING_STATUSES, one_of
-from scheduling.schemas.event_types import WholeNumber
-from scheduling.schemas.fields import Email, Input, Instant, Lines, Output, Text
+from scheduling.schemas.fields import Email, Input, Instant, Lines, Output, Text, TimeZone, WholeNumber
 from scheduling.schemas.ids import LARGEST_ID
-from scheduling.schemas.schedules import TimeZone
 
 LONGEST_WINDOW = timedelta(days=62)
 # Common times are computed for so many people at most.

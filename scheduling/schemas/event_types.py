@@ -3,37 +3,16 @@
 from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validates_schema
-from marshmallow.validate import OneOf, Range
+from marshmallow.validate import OneOf
 
 from scheduling.schemas.choices import ASSIGNMENTS, one_of
 from scheduling.schemas.common import PageQuery
-from scheduling.schemas.fields import Input, Lines, Number, Output, StrictBoolean, Text
-from scheduling.schemas.ids import LARGEST_ID, read_id
-from scheduling.schemas.schedules import Several, are_different
+from scheduling.schemas.fields import IdParameter, Input, Lines, Output, Several, StrictBoolean, Text, WholeNumber
+from scheduling.schemas.ids import LARGEST_ID
+from scheduling.schemas.schedules import are_different
 
 SHORTEST_SLOT = 5
 _DAY, _YEAR = 24 * 60, 366 * 24 * 60
-
-
-class WholeNumber(fields.Integer):
-    """A whole number from `least` to `most` in a body: neither 1.0 nor "1" is one."""
-
-    def __init__(self, least: int, most: int, **options: Any) -> None:
-        """Take the bounds, both included."""
-        super().__init__(strict=True, validate=Range(least, most), **options)
-
-
-class _IdParameter(Number):
-    """An id in a query string."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(1, LARGEST_ID, **options)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> int:
-        number = read_id(value) if isinstance(value, str) else None
-        if number is None:
-            raise ValidationError("Must be an id.")
-        return number
 
 
 def _hosts(**options: Any) -> Several:
@@ -106,7 +85,7 @@ class EventTypeChangeIn(_EventType):
 class EventTypesQuery(PageQuery):
     """The event types to list: all, or those of one organization."""
 
-    organization_id = _IdParameter(load_default=None)
+    organization_id = IdParameter(load_default=None)
 
 
 class PublicEventTypeOut(Output):

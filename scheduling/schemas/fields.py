@@ -8,8 +8,10 @@ from typing import Any, ClassVar
 
 from email_validator import EmailNotValidError, validate_email
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load
-from marshmallow.validate import Length
+from marshmallow.validate import Length, Range
 
+from scheduling.availability.wall_clock import find_zone, zone_names
+from scheduling.schemas.ids import LARGEST_ID, read_id
 from scheduling.schemas.visible_text import is_visible
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -193,3 +195,72 @@ def _is_password(password: str) -> None:
         raise ValidationError("Must have 1 to 1024 characters.")
     if "\0" in password or any(unicodedata.category(character) == "Cs" for character in password):
         raise ValidationError("Must not contain NUL or lone surrogates.")
+
+
+def _is_zone(name: str) -> None:
+    try:
+        find_zone(name)
+    except ValueError as error:
+        # In a query, Etc/GMT+5 becomes Etc/GMT 5 unless its + is escaped.
+        hint = " In a query, write its + as %2B." if name.replace(" ", "+") in zone_names() else ""
+        raise ValidationError(f"{error}{hint}") from None
+
+
+class TimeZone(fields.String):
+    """The name of an IANA time zone."""
+
+    def __init__(self, **options: Any) -> None:
+        """Document the format."""
+        super().__init__(validate=_is_zone, metadata={"format": "time-zone", "examples": ["Europe/Berlin"]}, **options)
+
+
+class Several(fields.List[Any]):
+    """A list of `least` to `most` members; a longer one is refused before its members are validated."""
+
+    def __init__(self, member: Any, *, most: int, least: int = 0, validate: Any = (), **options: Any) -> None:
+        """Take the bounds, both included, and validators of the whole list."""
+        super().__init__(member, validate=[Length(least, most), *validate], **options)
+        self.most = most
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise ValidationError("Must be an array.")
+        if len(value) > self.most:
+            raise ValidationError(f"Must have at most {self.most} members.")
+        return super()._deserialize(value, attr, data, **options)
+
+
+class Form(fields.String):
+    """A text that matches a regular expression."""
+
+    def __init__(self, form: str, example: str, **options: Any) -> None:
+        """Take a regular expression, and an example that matches."""
+        super().__init__(metadata={"pattern": f"^(?:{form})$", "examples": [example]}, **options)
+        self.form, self.example = re.compile(form), example
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
+        text = super()._deserialize(value, attr, data, **options)
+        if not isinstance(text, str) or not self.form.fullmatch(text):
+            raise ValidationError(f"Must be of the form {self.example}.")
+        return text
+
+
+class WholeNumber(fields.Integer):
+    """A whole number from `least` to `most` in a body: neither 1.0 nor "1" is one."""
+
+    def __init__(self, least: int, most: int, **options: Any) -> None:
+        """Take the bounds, both included."""
+        super().__init__(strict=True, validate=Range(least, most), **options)
+
+
+class IdParameter(Number):
+    """An id in a query string."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(1, LARGEST_ID, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> int:
+        number = read_id(value) if isinstance(value, str) else None
+        if number is None:
+            raise ValidationError("Must be an id.")
+        return number

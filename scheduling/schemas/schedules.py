@@ -1,73 +1,23 @@
 """Schemas of schedules: weekly hours in a time zone, and dates with other hours."""
 
-import re
 from datetime import date
 from typing import Any
 
 from marshmallow import ValidationError, fields, validates_schema
-from marshmallow.validate import Length, OneOf
+from marshmallow.validate import OneOf
 
 from scheduling.availability.facts import DAYS
-from scheduling.availability.wall_clock import find_zone, zone_names
-from scheduling.schemas.fields import Input, Output, StrictBoolean, Text
+from scheduling.schemas.fields import Form, Input, Output, Several, StrictBoolean, Text, TimeZone
 
 _TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _DATE = "20[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
 
 
-def _is_zone(name: str) -> None:
-    try:
-        find_zone(name)
-    except ValueError as error:
-        # In a query, Etc/GMT+5 becomes Etc/GMT 5 unless its + is escaped.
-        hint = " In a query, write its + as %2B." if name.replace(" ", "+") in zone_names() else ""
-        raise ValidationError(f"{error}{hint}") from None
-
-
-class TimeZone(fields.String):
-    """The name of an IANA time zone."""
-
-    def __init__(self, **options: Any) -> None:
-        """Document the format."""
-        super().__init__(validate=_is_zone, metadata={"format": "time-zone", "examples": ["Europe/Berlin"]}, **options)
-
-
-class Several(fields.List[Any]):
-    """A list of `least` to `most` members; a longer one is refused before its members are validated."""
-
-    def __init__(self, member: Any, *, most: int, least: int = 0, validate: Any = (), **options: Any) -> None:
-        """Take the bounds, both included, and validators of the whole list."""
-        super().__init__(member, validate=[Length(least, most), *validate], **options)
-        self.most = most
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> list[Any]:
-        if not isinstance(value, list):
-            raise ValidationError("Must be an array.")
-        if len(value) > self.most:
-            raise ValidationError(f"Must have at most {self.most} members.")
-        return super()._deserialize(value, attr, data, **options)
-
-
-class _Form(fields.String):
-    """A text that matches a regular expression."""
-
-    def __init__(self, form: str, example: str, **options: Any) -> None:
-        """Take a regular expression, and an example that matches."""
-        super().__init__(metadata={"pattern": f"^(?:{form})$", "examples": [example]}, **options)
-        self.form, self.example = re.compile(form), example
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
-        text = super()._deserialize(value, attr, data, **options)
-        if not isinstance(text, str) or not self.form.fullmatch(text):
-            raise ValidationError(f"Must be of the form {self.example}.")
-        return text
-
-
 class Hours(Input):
     """Hours of a day in local time; they may end at 24:00."""
 
-    start = _Form(_TIME, "09:00", required=True)
-    end = _Form(f"{_TIME}|24:00", "17:00", required=True)
+    start = Form(_TIME, "09:00", required=True)
+    end = Form(f"{_TIME}|24:00", "17:00", required=True)
 
     @validates_schema
     def _end_is_after_start(self, data: dict[str, Any], **_: Any) -> None:
@@ -97,7 +47,7 @@ def _is_date(text: str) -> None:
 class DateHours(Input):
     """A date with other hours; without any it is a day off."""
 
-    date = _Form(_DATE, "2030-12-24", validate=_is_date, required=True)
+    date = Form(_DATE, "2030-12-24", validate=_is_date, required=True)
     intervals = Several(fields.Nested(Hours), most=20, required=True)
 
 

@@ -14,7 +14,6 @@ from scheduling.policies.access import Access, access_of
 from scheduling.policies.declarations import declared
 from scheduling.policies.idempotency import is_idempotent
 from scheduling.problems import CODES
-from scheduling.routes import bookings
 from scheduling.server import parse_error
 
 METHODS = {"GET", "POST", "PATCH", "DELETE"}
@@ -271,7 +270,6 @@ def test_codes_of_the_document_are_those_of_the_code(document):
     assert constraints.items() <= known.items()
     assert {code: status for status, code in errors._CODES.items()}.items() <= known.items()
     assert {code: status for status, code in parse_error._CODES.items()}.items() <= known.items()
-    assert {code: status for code, (status, _) in bookings._REFUSALS.items()}.items() <= known.items()
     assert raised().items() <= known.items()
 
 

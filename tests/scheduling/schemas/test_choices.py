@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[3]
 STORED = {
     ("users", "role"): (choices.PLATFORM_ROLES, {"IdentityOut.role", "UserOut.role"}),
     ("organization_members", "role"): (choices.MEMBER_ROLES, {"MemberIn.role", "MemberOut.role"}),
-    ("bookings", "status"): (choices.BOOKING_STATUSES, {"BookingOut.status", "GuestBookingOut.status", "?status"}),
+    ("bookings", "status"): (choices.BOOKING_STATUSES, {"BookingOut.status", "?status"}),
+    ("appointments", "status"): (choices.BOOKING_STATUSES, {"GuestBookingOut.status"}),
     ("notifications", "type"): (choices.NOTIFICATION_TYPES, {"NotificationOut.type"}),
     ("emails", "kind"): (choices.MAIL_KINDS, {"DeliveryOut.kind"}),
     ("emails", "status"): (choices.MAIL_STATUSES, {"DeliveryOut.status"}),
