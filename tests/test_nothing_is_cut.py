@@ -73,7 +73,7 @@ def test_limits_of_statements_are_parameters_or_one_or_counted():
         for limit in re.findall(r"\bLIMIT\s+(\S+)", re.sub(r"--[^\n]*", "", path.read_text()))
     }
     assert len(limits) > 10
-    plain = re.compile(r"1[;)]*|:limit(::bigint)?[;)]*|\((SELECT)?")
+    plain = re.compile(r"1[;),]*|:limit(::bigint)?[;)]*|\((SELECT)?")
     assert {(name, limit) for name, limit in limits if not plain.fullmatch(limit)} == COUNTED
 
 
