@@ -191,6 +191,10 @@ def test_field_that_is_not_the_clients_changes_nothing(people, database, operati
     assert written(OURS) == plain
 
 
+def requests_of(stack):
+    return [line for line in stack.web.lines if line["event"] == "request"]
+
+
 def test_log_has_one_line_for_a_request_whatever_it_says(tmp_path, database_url, redis_url):
     forged = '"}\\n{"event":"forged","level":"error"}'
     heads = [
@@ -203,13 +207,13 @@ def test_log_has_one_line_for_a_request_whatever_it_says(tmp_path, database_url,
     ]
     with running(tmp_path, database_url=database_url, redis_url=redis_url, names=("web",)) as stack:
         # A line is written after the answer.
-        eventually(lambda: stack.web.lines, saying=stack.words)
-        before = len(stack.web.lines)
+        eventually(lambda: requests_of(stack), saying=stack.words)
+        before = len(requests_of(stack))
         for each in heads:
             assert Wire(stack.url).send(each).answers()
-        eventually(lambda: len(stack.web.lines) == before + len(heads), saying=stack.words)
+        eventually(lambda: len(requests_of(stack)) == before + len(heads), saying=stack.words)
         lines = stack.web.output.splitlines()
-    # Whoever reads lines reads objects, each of which is a request of ours.
+    # Whoever reads lines reads objects, each of which is a request of ours or gunicorn's own.
     assert not any("\x1b" in line or "\u2028" in line for line in lines)
-    events = [orjson.loads(line)["event"] for line in lines if line.startswith("{")]
-    assert set(events) == {"request"}
+    events = [orjson.loads(line)["event"] for line in lines]
+    assert not any("forged" in event for event in events)
