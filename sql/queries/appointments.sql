@@ -46,7 +46,7 @@ SELECT id, uid, title, duration_minutes, slot_minutes, buffer_before_minutes, bu
        horizon_days, daily_limit, assignment, hosts, hold_id, hold_start, hold_assignment, user_ids, now() AS now,
        taken, turns
 FROM event_type, LATERAL (
-    SELECT coalesce(jsonb_agg(jsonb_build_object(
+    SELECT coalesce(json_agg(json_build_object(
         'kind', kind, 'user_id', user_id, 'claim_start', claim_start, 'claim_end', claim_end, 'start_time', start_time,
         'end_time', end_time, 'number', number, 'of_type', coalesce(event_type_uid = event_type.uid, false))), '[]') AS taken
     FROM taken_time(user_ids, :starts::timestamptz, ends, :except_appointment_id::bigint)
