@@ -48,7 +48,7 @@ _OWNER_KEY = "_owner_id_fkey"
 _OWNER_IS_GONE = (401, "token_invalid", "The user of this token is gone; sign in again")
 
 _CODES = {
-    400: "validation_error",
+    400: "malformed_request",
     401: "unauthorized",
     403: "forbidden",
     404: "not_found",

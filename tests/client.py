@@ -3,6 +3,7 @@
 import re
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
 import jsonschema_rs
 from flask import Flask
@@ -110,7 +111,7 @@ class Document:
 
     def judge(self, response: TestResponse) -> None:
         """Fail for an answer that the document does not foresee."""
-        with self.app.test_request_context(response.request.path, method=response.request.method) as context:
+        with self.app.test_request_context(quote(response.request.path), method=response.request.method) as context:
             rule = context.request.url_rule
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule) if rule else ""
         operation = self.content["paths"].get(path, {}).get(response.request.method.lower())
