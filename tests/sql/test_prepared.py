@@ -3,14 +3,13 @@
 import pytest
 from psycopg2.errors import DivisionByZero
 
-from sql import queries
 from sql.database import Database, Guard
 from sql.pool import Session
 from sql.prepared import PreparedStatements, _numbered_parts
 from tests.databases import ask
+from tests.tree import STATEMENTS
 
-AREAS = [area for area in vars(queries).values() if hasattr(area, "available_queries")]
-TEXTS = sorted({getattr(area, name).sql for area in AREAS for name in area.available_queries})
+TEXTS = sorted({text for _, _, text in STATEMENTS})
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def test_mail_that_waited_for_the_limit_goes_before_a_newer_one(make_delivery, r
 def test_limit_of_many_mails_a_second_is_waited_for_in_place(make_delivery, rows, mailbox):
     delivery = make_delivery(rate_limit=6060)
     assert (delivery.store.settings.rate_slots, delivery.store.settings.rate_window) == (101, 1)
-    rows.execute("INSERT INTO email_rate_slots SELECT generate_series(1, 101), now() + interval '0.3 seconds'")
+    rows.execute("INSERT INTO email_rate_slots SELECT generate_series(1, 101), now() + interval '0.9 seconds'")
     rows.promise()
     assert delivery.drain() is None
     assert rows.statuses() == ["sent"]
