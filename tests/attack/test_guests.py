@@ -137,8 +137,8 @@ def test_zone_that_is_none_is_refused_by_every_route(client, people, database, l
     with nothing_written(database):
         booking = GUEST | {"start": start, "time_zone": zone}
         assert send_json(client, f"/event-types/{link}/bookings", booking).status_code == 400
-        wish = window | {"organization_id": 1, "duration_minutes": 30}
-        assert send_json(people.alice, "/availability/find", wish).status_code == 400
+        body = window | {"organization_id": 1, "duration_minutes": 30}
+        assert send_json(people.alice, "/availability/find", body).status_code == 400
     if "\ud800" not in zone:
         assert client.get(f"/event-types/{link}/slots", query_string=window).status_code == 400
 

@@ -123,7 +123,7 @@ def test_of_holders_as_many_win_as_there_is_room_and_a_hold_is_good_for_one_book
         # Each hold is used by several at once, among some who have none.
         wishes = [{"hold": hold} for hold in holds] + [{}]
         rivals = islice(chain.from_iterable(zip(*map(repeat, wishes), strict=True)), RIVALS)
-        answers = arena.race([team.book(start, **wish) for wish in rivals], gate=GATE)
+        answers = arena.race([team.book(start, **body) for body in rivals], gate=GATE)
         assert tally(answers) == {201: team.room, (409, "slot_taken"): RIVALS - team.room}
         assert arena.ask("SELECT id FROM holds") == []
         assert_whole(arena.database)

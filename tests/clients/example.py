@@ -55,7 +55,7 @@ assert isinstance(offered, models.EventTypeWrittenOut), offered
 uid = offered.event_type.uid
 slots = list_slots.sync(uid, client=guest, from_=NOW + timedelta(days=1), to=NOW + timedelta(days=8))
 assert isinstance(slots, models.SlotsOut), slots
-wish = models.AppointmentIn(slots.days[0].slots[0].start, "Gail", "gail@example.com", "America/New_York")
-booked = book_as_guest.sync(uid, client=guest, body=wish)
+body = models.AppointmentIn(slots.days[0].slots[0].start, "Gail", "gail@example.com", "America/New_York")
+booked = book_as_guest.sync(uid, client=guest, body=body)
 assert isinstance(booked, models.AppointmentMadeOut), booked
 print(booked.message, booked.booking.start_time, booked.manage_token)

@@ -102,8 +102,8 @@ def test_slots_take_as_many_statements_for_many_hosts_and_days_as_for_one(watche
 
 def test_common_times_take_as_many_statements_for_many_people_and_days_as_for_one(watched, log, links):
     def find(person, team, days):
-        wish = window(days) | {"organization_id": team, "duration_minutes": 30}
-        return watched.with_token(person.token).post("/availability/find", wish)
+        body = window(days) | {"organization_id": team, "duration_minutes": 30}
+        return watched.with_token(person.token).post("/availability/find", body)
 
     asked = {
         (number, days): heard(log, lambda person=person, team=team, days=days: find(person, team, days))

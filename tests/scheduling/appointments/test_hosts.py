@@ -89,14 +89,14 @@ def test_members_find_when_they_are_free_together(people, team):
         person.event_type_uid()
     people.alice.booking("Secret", day=3, hour=10)
     people.bob.booking("Hidden", day=3, hour=12)
-    wish = {
+    body = {
         "organization_id": team,
         "duration_minutes": 60,
         "from": text(time_on(3, 9)),
         "to": text(time_on(3, 14)),
         "time_zone": "UTC",
     }
-    answer = people.bob.post("/availability/find", wish)
+    answer = people.bob.post("/availability/find", body)
     assert answer.status_code == 200, answer.text
     both = sorted([people.alice.id, people.bob.id])
     assert [(one["start"], one["end"], one["user_ids"]) for one in answer.json["times"]] == [
@@ -105,14 +105,14 @@ def test_members_find_when_they_are_free_together(people, team):
         (text(time_on(3, 13)), text(time_on(3, 14)), both),
     ]
     assert "Secret" not in answer.text
-    assert len(people.bob.post("/availability/find", wish | {"quorum": 1}).json["times"]) > 3
-    assert people.bob.post("/availability/find", wish | {"quorum": 3}).status_code == 400
+    assert len(people.bob.post("/availability/find", body | {"quorum": 1}).json["times"]) > 3
+    assert people.bob.post("/availability/find", body | {"quorum": 3}).status_code == 400
 
 
 def test_strangers_find_nothing(people, team):
-    wish = {"duration_minutes": 60, "from": text(time_on(3, 9)), "to": text(time_on(3, 14))}
-    assert people.carol.post("/availability/find", wish | {"organization_id": team}).status_code == 404
-    assert people.carol.post("/availability/find", wish | {"user_ids": [people.alice.id]}).status_code == 404
-    assert people.alice.post("/availability/find", wish | {"user_ids": [people.carol.id]}).status_code == 404
-    assert people.alice.post("/availability/find", wish | {"user_ids": [people.bob.id]}).status_code == 200
-    assert people.alice.post("/availability/find", wish).status_code == 400
+    body = {"duration_minutes": 60, "from": text(time_on(3, 9)), "to": text(time_on(3, 14))}
+    assert people.carol.post("/availability/find", body | {"organization_id": team}).status_code == 404
+    assert people.carol.post("/availability/find", body | {"user_ids": [people.alice.id]}).status_code == 404
+    assert people.alice.post("/availability/find", body | {"user_ids": [people.carol.id]}).status_code == 404
+    assert people.alice.post("/availability/find", body | {"user_ids": [people.bob.id]}).status_code == 200
+    assert people.alice.post("/availability/find", body).status_code == 400

@@ -14,7 +14,7 @@ WITH person AS (
 )
 INSERT INTO organization_members (organization_id, user_id) SELECT %s, id FROM person
 """
-WISH = {"duration_minutes": 60, "from": text(time_on(3, 9)), "to": text(time_on(3, 14)), "time_zone": "UTC"}
+BODY = {"duration_minutes": 60, "from": text(time_on(3, 9)), "to": text(time_on(3, 14)), "time_zone": "UTC"}
 
 
 @pytest.fixture
@@ -30,20 +30,20 @@ def crowd(people, database):
 
 
 def test_as_many_as_are_counted_are_found(people, crowd):
-    wish = WISH | {"organization_id": crowd(200)}
-    found = people.alice.post("/availability/find", wish | {"quorum": 200})
+    body = BODY | {"organization_id": crowd(200)}
+    found = people.alice.post("/availability/find", body | {"quorum": 200})
     assert found.status_code == 200, found.text
     assert {len(time["user_ids"]) for time in found.json["times"]} <= {200}
-    assert_refused(people.alice.post("/availability/find", wish | {"quorum": 201}), 400, "validation_error", "/quorum")
+    assert_refused(people.alice.post("/availability/find", body | {"quorum": 201}), 400, "validation_error", "/quorum")
 
 
 def test_more_than_are_counted_are_refused_by_name(people, crowd):
     organization_id = crowd(201)
-    answer = people.alice.post("/availability/find", WISH | {"organization_id": organization_id})
+    answer = people.alice.post("/availability/find", BODY | {"organization_id": organization_id})
     assert_refused(answer, 400, "too_many_members", "/organization_id")
     assert "more than 200 members" in answer.json["detail"]
     some = {"organization_id": organization_id, "user_ids": [people.alice.id]}
-    assert people.alice.post("/availability/find", WISH | some).status_code == 200
+    assert people.alice.post("/availability/find", BODY | some).status_code == 200
 
 
 def test_organization_is_shown_with_all_its_members(people, crowd):
