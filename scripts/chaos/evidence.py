@@ -146,14 +146,15 @@ WHERE appointment_id IS NULL
 """
 _APPOINTMENTS = """
 SELECT bookings.id, users.email, appointments.uid, bookings.event_type_uid,
-       jsonb_array_length(assignment -> 'chosen') AS hosts, guest.name AS guest, guest.email AS guest_email,
-       bookings.title, bookings.status, bookings.version, sequence, bookings.start_time, bookings.end_time,
+       jsonb_array_length(appointments.assignment -> 'chosen') AS hosts,
+       guest.name AS guest, guest.email AS guest_email,
+       bookings.title, bookings.status, bookings.version, appointments.sequence, bookings.start_time, bookings.end_time,
        bookings.start_time - make_interval(mins => appointments.buffer_before_minutes) AS claim_start,
        bookings.end_time + make_interval(mins => appointments.buffer_after_minutes) AS claim_end
 FROM bookings
 JOIN users ON users.id = user_id
-JOIN appointments ON appointments.id = appointment_id
-JOIN appointment_guests AS guest USING (appointment_id)
+JOIN appointments ON appointments.id = bookings.appointment_id
+JOIN appointment_guests AS guest ON guest.appointment_id = appointments.id
 ORDER BY bookings.id
 """
 _HOLDS = """
